@@ -15,11 +15,9 @@ WITH selected AS (
         AND (
             %(all_ids)s
             OR l.Id = ANY(%(ids)s::uuid[])
-            OR l.CustomerId = ANY(ARRAY(
-                SELECT n.Id FROM Customer n WHERE n.CustomerNumber = ANY(nullif(%(numbers)s::text[], '{}'))
-            ))
-            OR l.UserProfileId = ANY(ARRAY(
-                SELECT n.Id FROM UserProfile n WHERE n.UserName = ANY(nullif(%(numbers)s::text[], '{}'))
+            OR (cardinality(%(numbers)s::text[]) > 0 AND (
+                l.CustomerId IN (SELECT n.Id FROM Customer n WHERE n.CustomerNumber = ANY(%(numbers)s::text[]))
+                OR l.UserProfileId IN (SELECT n.Id FROM UserProfile n WHERE n.UserName = ANY(%(numbers)s::text[]))
             ))
         )
     UNION
@@ -34,11 +32,9 @@ WITH selected AS (
         AND (
             %(all_ids)s
             OR l.Id = ANY(%(ids)s::uuid[])
-            OR l.CustomerId = ANY(ARRAY(
-                SELECT n.Id FROM Customer n WHERE n.CustomerNumber = ANY(nullif(%(numbers)s::text[], '{}'))
-            ))
-            OR l.UserProfileId = ANY(ARRAY(
-                SELECT n.Id FROM UserProfile n WHERE n.UserName = ANY(nullif(%(numbers)s::text[], '{}'))
+            OR (cardinality(%(numbers)s::text[]) > 0 AND (
+                l.CustomerId IN (SELECT n.Id FROM Customer n WHERE n.CustomerNumber = ANY(%(numbers)s::text[]))
+                OR l.UserProfileId IN (SELECT n.Id FROM UserProfile n WHERE n.UserName = ANY(%(numbers)s::text[]))
             ))
         )
 )
@@ -57,8 +53,8 @@ SELECT
         WHEN c.IsGuest THEN 'guest account'
         WHEN u.IsGuest THEN 'guest profile'
     END AS skip_reason
-FROM CustomerUserProfile l
+FROM selected s
+JOIN CustomerUserProfile l ON l.Id = s.Id
 LEFT JOIN Customer c ON c.Id = l.CustomerId
 LEFT JOIN UserProfile u ON u.Id = l.UserProfileId
-WHERE l.Id IN (SELECT s.Id FROM selected s)
 ORDER BY l.ModifiedOn NULLS FIRST, l.Id

@@ -1,10 +1,11 @@
 -- One row per Commerce customer, which is an account: a bill-to or one of its ship-tos. Key: business_id.
 -- Source: Customer, with its parent (ParentId), Country, State and Currency.
--- Defects worked around: ParentId may point at the row itself, in a circle or at a row that is gone. business_level looks
--- two links up and no further, so circles end and what lies deeper counts as grandchild.
+-- Defects worked around: ParentId may point at the row itself, in a circle or at a row that is gone. business_level
+-- looks two links up and no further, so circles end and what lies deeper counts as grandchild.
 -- Guest accounts are skipped; drop skip_reason to send them.
 -- To change the export, edit the select list: a column's alias is the ODP field's name, and an alias that the standard
--- mapping lacks becomes a custom field of the column's type. A customer is also modified when its custom properties are.
+-- mapping lacks becomes a custom field of the column's type. A customer is also modified when its custom properties
+-- are.
 
 WITH selected AS (
     SELECT c.Id
@@ -16,7 +17,7 @@ WITH selected AS (
         AND (
             %(all_ids)s
             OR c.Id = ANY(%(ids)s::uuid[])
-            OR c.CustomerNumber = ANY(nullif(%(numbers)s::text[], '{}'))
+            OR (cardinality(%(numbers)s::text[]) > 0 AND c.CustomerNumber = ANY(%(numbers)s::text[]))
         )
     UNION
     SELECT c.Id
@@ -30,7 +31,7 @@ WITH selected AS (
         AND (
             %(all_ids)s
             OR c.Id = ANY(%(ids)s::uuid[])
-            OR c.CustomerNumber = ANY(nullif(%(numbers)s::text[], '{}'))
+            OR (cardinality(%(numbers)s::text[]) > 0 AND c.CustomerNumber = ANY(%(numbers)s::text[]))
         )
 )
 
@@ -75,10 +76,10 @@ SELECT
     c.CreditHold AS credit_hold,
     c.CreatedOn AS created_at,
     CASE WHEN c.IsGuest THEN 'guest account' END AS skip_reason
-FROM Customer c
+FROM selected s
+JOIN Customer c ON c.Id = s.Id
 LEFT JOIN Customer parent ON parent.Id = c.ParentId
 LEFT JOIN Country country ON country.Id = c.CountryId
 LEFT JOIN State state ON state.Id = c.StateId
 LEFT JOIN Currency currency ON currency.Id = c.CurrencyId
-WHERE c.Id IN (SELECT s.Id FROM selected s)
 ORDER BY c.ModifiedOn NULLS FIRST, c.Id

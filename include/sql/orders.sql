@@ -1,11 +1,11 @@
 -- One row per order, its lines in the arrays item_*. Key: order_id (OrderNumber).
 -- Source: CustomerOrder and OrderLine, with CustomerOrderPromotion, UserProfile, Currency and Website.
--- Defects worked around: carts, quotes and saved lists share the table (order_status tells them apart: they are read here
--- and not sent), line totals that were never calculated are 0, lines emptied by the buyer stay with a quantity of 0, and
--- a person may be gone or a guest.
+-- Defects worked around: carts, quotes and saved lists share the table (order_status tells them apart: they are read
+-- here and not sent), line totals that were never calculated are 0, lines emptied by the buyer stay with a quantity of
+-- 0, and a person may be gone or a guest.
 -- To change the export, edit the select list: a column's alias is the ODP field's name, and an alias that the standard
--- mapping lacks becomes a custom field of the order (ODP drops those of items). An order is also modified when its lines,
--- promotions or custom properties are.
+-- mapping lacks becomes a custom field of the order (ODP drops those of items). An order is also modified when its
+-- lines, promotions or custom properties are.
 
 WITH selected AS (
     SELECT o.Id
@@ -17,7 +17,7 @@ WITH selected AS (
         AND (
             %(all_ids)s
             OR o.Id = ANY(%(ids)s::uuid[])
-            OR o.OrderNumber = ANY(nullif(%(numbers)s::text[], '{}'))
+            OR (cardinality(%(numbers)s::text[]) > 0 AND o.OrderNumber = ANY(%(numbers)s::text[]))
         )
     UNION
     SELECT o.Id
@@ -37,7 +37,7 @@ WITH selected AS (
         AND (
             %(all_ids)s
             OR o.Id = ANY(%(ids)s::uuid[])
-            OR o.OrderNumber = ANY(nullif(%(numbers)s::text[], '{}'))
+            OR (cardinality(%(numbers)s::text[]) > 0 AND o.OrderNumber = ANY(%(numbers)s::text[]))
         )
 ),
 
@@ -59,8 +59,9 @@ line AS (
             l.QtyOrdered * l.UnitRegularPrice
         ) AS subtotal,
         coalesce(nullif(l.TotalRegularPrice, 0), l.QtyOrdered * l.UnitRegularPrice) AS regular_total
-    FROM OrderLine l
-    WHERE l.CustomerOrderId IN (SELECT s.Id FROM selected s) AND l.QtyOrdered <> 0
+    FROM selected s
+    JOIN OrderLine l ON l.CustomerOrderId = s.Id
+    WHERE l.QtyOrdered <> 0
 ),
 
 -- price * quantity - discount = subtotal: the regular price and what was taken off it; where there is no regular price,
@@ -97,8 +98,9 @@ items AS (
 
 order_discount AS (
     SELECT cop.CustomerOrderId AS order_id, sum(cop.Amount::numeric) AS amount
-    FROM CustomerOrderPromotion cop
-    WHERE cop.CustomerOrderId IN (SELECT s.Id FROM selected s) AND cop.OrderLineId IS NULL
+    FROM selected s
+    JOIN CustomerOrderPromotion cop ON cop.CustomerOrderId = s.Id
+    WHERE cop.OrderLineId IS NULL
     GROUP BY cop.CustomerOrderId
 )
 
@@ -154,12 +156,12 @@ SELECT
     items.quantity AS item_quantity,
     items.discount AS item_discount,
     items.subtotal AS item_subtotal
-FROM CustomerOrder o
+FROM selected s
+JOIN CustomerOrder o ON o.Id = s.Id
 LEFT JOIN items ON items.order_id = o.Id
 LEFT JOIN order_discount ON order_discount.order_id = o.Id
 LEFT JOIN UserProfile placed ON placed.Id = o.PlacedByUserProfileId AND placed.IsGuest IS NOT TRUE
 LEFT JOIN UserProfile initiated ON initiated.Id = o.InitiatedByUserProfileId AND initiated.IsGuest IS NOT TRUE
 LEFT JOIN Currency currency ON currency.Id = o.CurrencyId
 LEFT JOIN Website website ON website.Id = o.WebsiteId
-WHERE o.Id IN (SELECT s.Id FROM selected s)
 ORDER BY o.ModifiedOn NULLS FIRST, o.Id

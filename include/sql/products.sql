@@ -1,10 +1,10 @@
 -- One row per product, inactive and discontinued ones included: past events refer to them. Key: product_id.
 -- Source: Product, with Brand, ProductLine, Vendor, Category (by CategoryProduct), ProductImage and Website.
--- Defects worked around: several primary categories or none (then the lowest SortOrder), categories whose parents form a
--- circle or are gone, images without a path, paths relative to the site, '' where there is no value.
+-- Defects worked around: several primary categories or none (then the lowest SortOrder), categories whose parents form
+-- a circle or are gone, images without a path, paths relative to the site, '' where there is no value.
 -- To change the export, edit the select list: a column's alias is the ODP field's name, and an alias that the standard
--- mapping lacks becomes a custom field of the column's type. To make ErpNumber the key, select it as product_id here and
--- in orders.sql. A product is also modified when its images, categories or custom properties are.
+-- mapping lacks becomes a custom field of the column's type. To make ErpNumber the key, select it as product_id here
+-- and in orders.sql. A product is also modified when its images, categories or custom properties are.
 
 WITH RECURSIVE selected AS (
     SELECT p.Id
@@ -16,7 +16,7 @@ WITH RECURSIVE selected AS (
         AND (
             %(all_ids)s
             OR p.Id = ANY(%(ids)s::uuid[])
-            OR p.ErpNumber = ANY(nullif(%(numbers)s::text[], '{}'))
+            OR (cardinality(%(numbers)s::text[]) > 0 AND p.ErpNumber = ANY(%(numbers)s::text[]))
         )
     UNION
     SELECT p.Id
@@ -36,12 +36,12 @@ WITH RECURSIVE selected AS (
         AND (
             %(all_ids)s
             OR p.Id = ANY(%(ids)s::uuid[])
-            OR p.ErpNumber = ANY(nullif(%(numbers)s::text[], '{}'))
+            OR (cardinality(%(numbers)s::text[]) > 0 AND p.ErpNumber = ANY(%(numbers)s::text[]))
         )
 ),
 
 -- The address of the site: the setting, else the first domain of the oldest active website. Ends without a slash.
-site AS (
+site AS MATERIALIZED (
     SELECT CASE WHEN given.address ~* '^https?://' THEN given.address ELSE 'https://' || given.address END AS address
     FROM (
         SELECT coalesce(
@@ -66,9 +66,9 @@ site AS (
 -- The category a product is filed under.
 main_category AS (
     SELECT DISTINCT ON (pc.ProductId) pc.ProductId, pc.CategoryId
-    FROM CategoryProduct pc
+    FROM selected s
+    JOIN CategoryProduct pc ON pc.ProductId = s.Id
     JOIN Category c ON c.Id = pc.CategoryId
-    WHERE pc.ProductId IN (SELECT s.Id FROM selected s)
     ORDER BY pc.ProductId, (pc.IsPrimaryCategory IS TRUE) DESC, c.SortOrder, pc.Id
 ),
 
@@ -111,8 +111,8 @@ main_image AS (
                 nullif(btrim(pi.LargeImagePath), ''),
                 nullif(btrim(pi.SmallImagePath), '')
             ) AS path
-        FROM ProductImage pi
-        WHERE pi.ProductId IN (SELECT s.Id FROM selected s)
+        FROM selected s
+        JOIN ProductImage pi ON pi.ProductId = s.Id
     ) AS image
     WHERE image.path IS NOT NULL
     ORDER BY image.product_id, image.position, image.id
@@ -162,7 +162,8 @@ SELECT
     -- Stock changes far more often than products do, so it is left out. To send it, remove the dashes of the next line
     -- and of the join below.
     -- , stock.quantity AS quantity_available
-FROM Product p
+FROM selected s
+JOIN Product p ON p.Id = s.Id
 CROSS JOIN site
 LEFT JOIN Brand brand ON brand.Id = p.BrandId
 LEFT JOIN ProductLine product_line ON product_line.Id = p.ProductLineId
@@ -175,5 +176,4 @@ LEFT JOIN main_image ON main_image.product_id = p.Id
 --     FROM ProductWarehouse pw
 --     GROUP BY pw.ProductId
 -- ) AS stock ON stock.ProductId = p.Id
-WHERE p.Id IN (SELECT s.Id FROM selected s)
 ORDER BY p.ModifiedOn NULLS FIRST, p.Id

@@ -1,10 +1,12 @@
 -- One row per user profile, which is a person. Key: email where e-mail addresses are unique, else business_user_id.
 -- Source: UserProfile, with Currency and Language.
--- Defects worked around: e-mail addresses are stored as typed (case, blanks) and '' where there is none. Where they are
--- not unique, email stays empty and the address goes to contact_email, because ODP would merge the people who share it.
+-- Defects worked around: e-mail addresses are stored as typed (case, blanks) and '' where there is none. Where they
+-- are not unique, email stays empty and the address goes to contact_email, because ODP would merge the people who
+-- share it.
 -- Guests, and people without e-mail where it is the key, are skipped.
 -- To change the export, edit the select list: a column's alias is the ODP field's name, and an alias that the standard
--- mapping lacks becomes a custom field of the column's type. A profile is also modified when its custom properties are.
+-- mapping lacks becomes a custom field of the column's type. A profile is also modified when its custom properties
+-- are.
 
 WITH selected AS (
     SELECT u.Id
@@ -16,9 +18,11 @@ WITH selected AS (
         AND (
             %(all_ids)s
             OR u.Id = ANY(%(ids)s::uuid[])
-            OR u.UserName = ANY(nullif(%(numbers)s::text[], '{}'))
-            OR u.Email = ANY(nullif(%(numbers)s::text[], '{}'))
-            OR lower(btrim(u.Email)) = ANY(nullif(%(numbers)s::text[], '{}'))
+            OR (cardinality(%(numbers)s::text[]) > 0 AND (
+                u.UserName = ANY(%(numbers)s::text[])
+                OR u.Email = ANY(%(numbers)s::text[])
+                OR lower(btrim(u.Email)) = ANY(%(numbers)s::text[])
+            ))
         )
     UNION
     SELECT u.Id
@@ -32,9 +36,11 @@ WITH selected AS (
         AND (
             %(all_ids)s
             OR u.Id = ANY(%(ids)s::uuid[])
-            OR u.UserName = ANY(nullif(%(numbers)s::text[], '{}'))
-            OR u.Email = ANY(nullif(%(numbers)s::text[], '{}'))
-            OR lower(btrim(u.Email)) = ANY(nullif(%(numbers)s::text[], '{}'))
+            OR (cardinality(%(numbers)s::text[]) > 0 AND (
+                u.UserName = ANY(%(numbers)s::text[])
+                OR u.Email = ANY(%(numbers)s::text[])
+                OR lower(btrim(u.Email)) = ANY(%(numbers)s::text[])
+            ))
         )
 )
 
@@ -64,8 +70,8 @@ SELECT
         WHEN u.IsGuest THEN 'guest profile'
         WHEN %(email_mode)s = 'unique' AND coalesce(btrim(u.Email), '') = '' THEN 'no e-mail'
     END AS skip_reason
-FROM UserProfile u
+FROM selected s
+JOIN UserProfile u ON u.Id = s.Id
 LEFT JOIN Currency currency ON currency.Id = u.CurrencyId
 LEFT JOIN Language language ON language.Id = u.LanguageId
-WHERE u.Id IN (SELECT s.Id FROM selected s)
 ORDER BY u.ModifiedOn NULLS FIRST, u.Id

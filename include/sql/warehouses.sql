@@ -2,7 +2,8 @@
 -- Source: Warehouse, with Country for the ISO code. State is free text here, not a reference.
 -- Defects worked around: latitude and longitude are both 0 where no position was entered, and are then left out.
 -- To change the export, edit the select list: a column's alias is the ODP field's name, and an alias that the standard
--- mapping lacks becomes a custom field of the column's type. A warehouse is also modified when its custom properties are.
+-- mapping lacks becomes a custom field of the column's type. A warehouse is also modified when its custom properties
+-- are.
 
 WITH selected AS (
     SELECT w.Id
@@ -14,7 +15,7 @@ WITH selected AS (
         AND (
             %(all_ids)s
             OR w.Id = ANY(%(ids)s::uuid[])
-            OR w.Name = ANY(nullif(%(numbers)s::text[], '{}'))
+            OR (cardinality(%(numbers)s::text[]) > 0 AND w.Name = ANY(%(numbers)s::text[]))
         )
     UNION
     SELECT w.Id
@@ -28,7 +29,7 @@ WITH selected AS (
         AND (
             %(all_ids)s
             OR w.Id = ANY(%(ids)s::uuid[])
-            OR w.Name = ANY(nullif(%(numbers)s::text[], '{}'))
+            OR (cardinality(%(numbers)s::text[]) > 0 AND w.Name = ANY(%(numbers)s::text[]))
         )
 )
 
@@ -51,7 +52,7 @@ SELECT
     w.IsDefault AS is_default,
     w.AllowPickup AS allow_pickup,
     (w.DeactivateOn IS NULL OR w.DeactivateOn > %(as_of)s::timestamptz) AS is_active
-FROM Warehouse w
+FROM selected s
+JOIN Warehouse w ON w.Id = s.Id
 LEFT JOIN Country country ON country.Id = w.CountryId
-WHERE w.Id IN (SELECT s.Id FROM selected s)
 ORDER BY w.ModifiedOn NULLS FIRST, w.Id

@@ -1,8 +1,8 @@
 """
 The Commerce tables and columns that the exports read.
 
-``odp.core.replica`` compares this catalogue with what a replica has: a missing required table or column stops the export
-with its name, a missing optional one only costs the fields read from it.
+``odp.core.replica`` compares this catalogue with what a replica has: a missing required table or column stops the
+export with its name, a missing optional one only costs the fields read from it.
 """
 
 from __future__ import annotations
@@ -150,9 +150,7 @@ _TABLES = (
     _table("ProductLine", "uuid: Id!; text: Name!"),
     _table("Vendor", "uuid: Id!; text: Name!"),
     _table("Category", "uuid: Id!, ParentId; text: Name!; integer: SortOrder"),
-    _table(
-        "CategoryProduct", "uuid: Id!, CategoryId!, ProductId!; timestamptz: ModifiedOn; boolean: IsPrimaryCategory"
-    ),
+    _table("CategoryProduct", "uuid: Id!, CategoryId!, ProductId!; timestamptz: ModifiedOn; boolean: IsPrimaryCategory"),
     _table(
         "ProductImage",
         """
