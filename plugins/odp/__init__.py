@@ -1,0 +1,1 @@
+"""Exports of Optimizely Configured Commerce to Optimizely Data Platform."""

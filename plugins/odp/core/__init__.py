@@ -1,0 +1,1 @@
+"""The work itself, free of Airflow: usable and testable without it."""

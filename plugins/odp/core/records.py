@@ -187,6 +187,22 @@ class Profile(Record):
     email_opt_out_abandoned_cart: Boolean | None = read_from("UserProfile.EmailOptOutAbandonedCart")
 
 
+class ProfileByEmail(Profile):
+    """A person in an account where e-mail addresses are unique: the address identifies."""
+
+    key: ClassVar[tuple[str, ...]] = ("email",)
+
+    email: Email = required_from("UserProfile.Email")
+
+
+class ProfileByUserId(Profile):
+    """A person in an account where people share e-mail addresses: only Commerce's own id identifies."""
+
+    key: ClassVar[tuple[str, ...]] = ("business_user_id",)
+
+    business_user_id: Identifier = required_from("UserProfile.Id")
+
+
 class BusinessUser(Record):
     """The link that lets a person buy for an account."""
 
@@ -215,9 +231,7 @@ class OrderItem(BaseModel):
     discount: Number | None = read_from(
         "OrderLine.TotalRegularPrice, else OrderLine.UnitRegularPrice times OrderLine.QtyOrdered; less the subtotal"
     )
-    subtotal: Number | None = read_from(
-        "OrderLine.TotalNetPrice, else OrderLine.UnitNetPrice times OrderLine.QtyOrdered"
-    )
+    subtotal: Number | None = read_from("OrderLine.TotalNetPrice, else OrderLine.UnitNetPrice times OrderLine.QtyOrdered")
 
 
 class Order(Record):
@@ -240,7 +254,7 @@ class Order(Record):
     )
 
     order_id: Identifier = required_from("CustomerOrder.OrderNumber")
-    order_status: Text | None = read_from("CustomerOrder.Status")
+    order_status: Text = required_from("CustomerOrder.Status")
     purchased_at: Timestamp = required_from("CustomerOrder.OrderDate")
     cancelled_at: Timestamp | None = read_from("CustomerOrder.ModifiedOn, else CustomerOrder.OrderDate")
     identifier_email: Email | None = read_from(
@@ -252,9 +266,7 @@ class Order(Record):
     )
     total: Number | None = read_from("CustomerOrder.OrderTotal")
     discount: Number | None = read_from("sum of CustomerOrderPromotion.Amount that belongs to no line")
-    subtotal: Number | None = read_from(
-        "sum of OrderLine.TotalNetPrice, else OrderLine.UnitNetPrice times OrderLine.QtyOrdered"
-    )
+    subtotal: Number | None = read_from("sum of OrderLine.TotalNetPrice, else OrderLine.UnitNetPrice times OrderLine.QtyOrdered")
     tax: Number | None = read_from("CustomerOrder.TaxAmount, else CustomerOrder.StateTax and CustomerOrder.LocalTax")
     shipping: Number | None = read_from("CustomerOrder.ShippingCharges and CustomerOrder.HandlingCharges")
     coupon_code: Text | None = read_from("no column of the replica; for a tenant that has one")

@@ -1,0 +1,1 @@
+"""Airflow operators: the stages of an export."""

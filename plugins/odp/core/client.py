@@ -1,0 +1,259 @@
+"""
+The client of ODP's REST API: uploads with retries and isolation of bad items, and the reads that schema checks need.
+
+Sorting of answers (ODP documents 202, 400, 403 and 404; the rest is what API gateways of its kind give):
+
+* any 2xx: accepted, which means queued;
+* 400 naming items: those items are rejected, the others sent again; 400 naming none, and 413: the body is halved;
+* 403 and 404: fail at once, a retry cannot help;
+* 429, 5xx, timeouts and dropped connections: retried with growing, jittered waits (``Retry-After`` is honoured) until the
+  retry budget ends.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import tenacity
+import urllib3
+
+from odp.core.bodies import Body
+from odp.core.exceptions import OdpApiError, OdpForbiddenError, OdpNotFoundError, OdpUnavailableError
+from odp.core.pacing import REQUESTS_PER_SECOND, LocalPacer, Pacer
+
+log = logging.getLogger(__name__)
+
+LONGEST_WAIT_SECONDS = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientOptions:
+    """
+    How requests are sent; read from the connection's extra.
+
+    :param batch_size: items in a request, 1 to 500.
+    :param concurrency: requests under way at the same time.
+    :param timeout: seconds to wait for a connection or for an answer.
+    :param retry_budget: seconds in which a request is retried before the task fails.
+    :param requests_per_second: rate limit by API family (``profiles``, ``objects``, ``events``); 0 is no limit.
+    """
+
+    batch_size: int = 500
+    concurrency: int = 8
+    timeout: float = 30.0
+    retry_budget: float = 300.0
+    requests_per_second: Mapping[str, float] = field(default_factory=lambda: dict(REQUESTS_PER_SECOND))
+
+
+@dataclass(frozen=True)
+class RejectedItem:
+    """
+    An item that ODP refused.
+
+    :param item: the item as it was sent.
+    :param reason: ODP's words.
+    """
+
+    item: Any
+    reason: str
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """
+    What became of one body.
+
+    :param accepted: number of items ODP acknowledged.
+    :param rejected: the items it refused.
+    """
+
+    accepted: int
+    rejected: list[RejectedItem]
+
+
+class _TryAgainError(Exception):
+    """A request that may succeed later."""
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class OdpClient:
+    """
+    Sends requests to one ODP account. Thread-safe.
+
+    :param base_url: address of the API without the version, such as ``https://api.us1.odp.optimizely.com``.
+    :param api_key: the account's API key; it is sent as a header and kept nowhere else.
+    :param options: how requests are sent.
+    """
+
+    def __init__(self, base_url: str, api_key: str, options: ClientOptions | None = None) -> None:
+        self.options = options or ClientOptions()
+        self.base_url = base_url.rstrip("/").removesuffix("/v3")
+        self._pool = urllib3.PoolManager(
+            maxsize=self.options.concurrency,
+            block=True,
+            timeout=urllib3.Timeout(self.options.timeout),
+            retries=False,
+            headers={"x-api-key": api_key, "Content-Type": "application/json"},
+        )
+        self._pacers: dict[str, Pacer] = {family: LocalPacer(rate) for family, rate in self.options.requests_per_second.items()}
+
+    def __repr__(self) -> str:
+        return f"OdpClient({self.base_url!r})"
+
+    def send(self, path: str, bodies: Iterable[Body]) -> Iterator[Delivery]:
+        """
+        Upload bodies over several connections; results come in the order in which they are complete.
+
+        :param path: upload path under ``/v3``, such as ``/objects/products``.
+        :param bodies: read only as fast as they are sent.
+        :raises OdpForbiddenError: on 403.
+        :raises OdpNotFoundError: on 404.
+        :raises OdpUnavailableError: when a request has used up its retry budget.
+        """
+        limit = 2 * self.options.concurrency
+        with ThreadPoolExecutor(self.options.concurrency, thread_name_prefix="odp") as executor:
+            under_way: set[Future[Delivery]] = set()
+            try:
+                for body in bodies:
+                    under_way.add(executor.submit(self.deliver, path, body))
+                    if len(under_way) >= limit:
+                        done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                        yield from [future.result() for future in done]
+                for future in list(under_way):
+                    yield future.result()
+            finally:
+                executor.shutdown(wait=True, cancel_futures=True)
+
+    def deliver(self, path: str, body: Body) -> Delivery:
+        """
+        Upload one body, isolating the items that ODP refuses.
+
+        :param path: upload path under ``/v3``.
+        :param body: at most 500 items.
+        """
+        answer = self.request("POST", path, body.content)
+        if answer.status < 300:
+            return Delivery(body.items, [])
+        if answer.status not in (400, 413):
+            raise OdpApiError(f"ODP answered {answer.status} to POST {path}: {_words(answer)}.")
+        items = orjson.loads(body.content)
+        reasons = _named_items(answer, len(items)) if answer.status == 400 else {}
+        if reasons:
+            good = [item for position, item in enumerate(items) if position not in reasons]
+            rejected = [RejectedItem(items[position], reason) for position, reason in reasons.items()]
+            return _joined(Delivery(0, rejected), *([self.deliver(path, _body(good))] if good else []))
+        if len(items) == 1:
+            return Delivery(0, [RejectedItem(items[0], f"ODP answered {answer.status}: {_words(answer)}")])
+        middle = len(items) // 2
+        return _joined(self.deliver(path, _body(items[:middle])), self.deliver(path, _body(items[middle:])))
+
+    def request(
+        self, method: str, path: str, body: bytes | None = None, *, query: Mapping[str, str] | None = None
+    ) -> urllib3.BaseHTTPResponse:
+        """
+        Send one request, paced and with retries.
+
+        :param method: HTTP method.
+        :param path: path under ``/v3``.
+        :param body: JSON.
+        :param query: query parameters.
+        :return: an answer that is neither 403, 404 on an upload, nor worth a retry.
+        :raises OdpForbiddenError: on 403.
+        :raises OdpNotFoundError: on 404 to an upload.
+        :raises OdpUnavailableError: when the retry budget is used up.
+        """
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(_TryAgainError),
+            wait=_wait_time,
+            stop=tenacity.stop_after_delay(self.options.retry_budget),
+            before_sleep=lambda state: log.warning(
+                "%s %s: %s; trying again in %.1f s", method, path, _cause(state), state.upcoming_sleep
+            ),
+        )
+        try:
+            return retrying(self._send_once, method, path, body, query)
+        except tenacity.RetryError as error:
+            attempts = error.last_attempt.attempt_number
+            raise OdpUnavailableError(
+                f"ODP did not accept {method} {path} in {self.options.retry_budget:.0f} s and {attempts} attempts. Last: "
+                f"{error.last_attempt.exception()}. Check that {self.base_url} can be reached and is up; what was "
+                "acknowledged stays delivered."
+            ) from None
+
+    def _send_once(self, method: str, path: str, body: bytes | None, query: Mapping[str, str] | None) -> urllib3.BaseHTTPResponse:
+        if method == "POST" and (pacer := self._pacers.get(path.split("/")[1])):
+            pacer.wait()
+        try:
+            answer = self._pool.request(method, f"{self.base_url}/v3{path}", body=body, fields=query)
+        except urllib3.exceptions.SSLError as error:
+            raise OdpApiError(f"The TLS certificate of {self.base_url} cannot be verified: {error}.") from None
+        except urllib3.exceptions.HTTPError as error:
+            raise _TryAgainError(f"no answer from {self.base_url} ({type(error).__name__}: {error})") from None
+        if answer.status == 429 or answer.status >= 500:
+            raise _TryAgainError(f"ODP answered {answer.status}: {_words(answer)}", _retry_after(answer))
+        if answer.status == 403:
+            raise OdpForbiddenError(
+                f"ODP answered 403 to {method} {path}. The API key may be wrong or revoked, its usage plan may exclude this "
+                f"API, the account may live in another region than {self.base_url}, or the path may not exist. "
+                "Reads and schema changes need the private key. Check the key and its plan in ODP under Settings > APIs."
+            )
+        if answer.status == 404 and method == "POST" and path.startswith("/objects/"):
+            raise OdpNotFoundError(
+                f"ODP has no object {path.rsplit('/', 1)[1]!r}: {_words(answer)}. Create it in ODP, or let the export create "
+                "it by the create_schema setting."
+            )
+        return answer
+
+
+def _body(items: list[Any]) -> Body:
+    return Body(len(items), orjson.dumps(items))
+
+
+def _joined(*deliveries: Delivery) -> Delivery:
+    return Delivery(sum(d.accepted for d in deliveries), [item for d in deliveries for item in d.rejected])
+
+
+def _named_items(answer: urllib3.BaseHTTPResponse, count: int) -> dict[int, str]:
+    """Read the positions that a 400 names, and why; empty if it names none that can be trusted."""
+    try:
+        invalids = orjson.loads(answer.data)["detail"]["invalids"]
+        named = {entry["event"]: str(entry.get("message", "refused")) for entry in invalids if "event" in entry}
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        return {}
+    return named if all(isinstance(at, int) and 0 <= at < count for at in named) else {}
+
+
+def _words(answer: urllib3.BaseHTTPResponse) -> str:
+    """Return what ODP says in an error, shortened; error bodies need not be JSON."""
+    try:
+        content = orjson.loads(answer.data)
+        detail = content.get("detail", content)
+        words = detail.get("message") or detail.get("invalids") or detail
+    except (orjson.JSONDecodeError, AttributeError):
+        words = answer.data.decode(errors="replace").strip()
+    return str(words)[:300] or "(no words)"
+
+
+def _retry_after(answer: urllib3.BaseHTTPResponse) -> float | None:
+    value = answer.headers.get("Retry-After", "")
+    return float(value) if value.isdigit() else None
+
+
+_backoff = tenacity.wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT_SECONDS)
+
+
+def _cause(state: tenacity.RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
+
+
+def _wait_time(state: tenacity.RetryCallState) -> float:
+    asked = getattr(_cause(state), "retry_after", None)
+    return float(_backoff(state)) if asked is None else max(asked, 0.1)

@@ -1,0 +1,60 @@
+"""The documentation of an export's DAG, rendered from its entry: what Airflow shows as the DAG's docs."""
+
+from __future__ import annotations
+
+from odp.core.commerce import READS
+from odp.core.contract import contract_fields
+from odp.core.exports import Export
+from odp.core.parameters import PARAMETERS
+from odp.core.records import Order, OrderItem
+
+
+def render_doc_md(export: Export) -> str:
+    """
+    Render an export's documentation as Markdown.
+
+    :param export: the export.
+    """
+    contract = export.contract
+    key = " + ".join(contract.key) + (" + action" if contract is Order else "")
+    lines = [
+        f"### {export.title}",
+        "",
+        export.summary,
+        "",
+        f"Replaces Commerce's post processor `{export.post_processor}`.",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| Reads | {', '.join(READS[export.sql])} (connection `commerce_db`) |",
+        f"| Mapping | `include/sql/{export.sql}`: column alias = ODP field |",
+        f"| Sends to | `POST /v3{export.path}` (connection `odp_default`) |",
+        f"| Record key | {key} |",
+        "| Selects by | `ModifiedOn` of the row or of rows that belong to it, start <= ModifiedOn < end, in UTC |",
+        "| Settings | Airflow Variable `odp_settings` |",
+        "",
+        "#### Parameters",
+        "",
+        "| Parameter | Meaning |",
+        "|---|---|",
+        *(f"| `{parameter.name}` | {parameter.description} |" for parameter in PARAMETERS),
+        "",
+        "A run triggered by hand without parameters exports **everything**. Scheduled and backfill runs export their data",
+        "interval (one day), unless parameters say otherwise.",
+        "",
+        "#### Run it again",
+        "",
+        "Clear a failed task to go on from there; clear `extract` to read the window anew. To export a range again, trigger the",
+        "DAG with `StartDate` and `EndDate`, or day by day:",
+        "",
+        f"    airflow backfill create --dag-id {export.dag_id} --from-date 2026-11-01 --to-date 2026-11-07",
+        "",
+        "#### Fields",
+        "",
+        "| ODP field | Kind | Read from |",
+        "|---|---|---|",
+        *(f"| `{f.name}` | {f.kind.name}{', required' if f.required else ''} | {f.source} |" for f in contract_fields(contract)),
+    ]
+    if contract is Order:
+        lines += [f"| `items[].{f.name}` | {f.kind.name} | {f.source} |" for f in contract_fields(OrderItem)]
+    return "\n".join(lines) + "\n"

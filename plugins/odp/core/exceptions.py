@@ -1,0 +1,51 @@
+"""The errors of this package. Each message names the cause and what to do about it."""
+
+from __future__ import annotations
+
+
+class OdpExportError(Exception):
+    """Base of every error raised by this package."""
+
+
+class CannotSucceedError(OdpExportError):
+    """An error that a retry cannot mend: the task fails at once and says what to change."""
+
+
+class ParameterError(CannotSucceedError):
+    """The run's parameters contradict each other or cannot be read."""
+
+
+class SettingsError(CannotSucceedError):
+    """The Airflow Variable ``odp_settings`` or a connection holds something unusable."""
+
+
+class ReplicaError(CannotSucceedError):
+    """The Commerce replica lacks what an export needs, or its configuration rows contradict each other."""
+
+
+class StagingError(OdpExportError):
+    """A staged file is missing or is not what its manifest says."""
+
+
+class OdpApiError(OdpExportError):
+    """ODP answered with an error, or did not answer."""
+
+
+class OdpForbiddenError(OdpApiError, CannotSucceedError):
+    """ODP answered 403: the key, its usage plan, the region or the path is wrong."""
+
+
+class OdpNotFoundError(OdpApiError, CannotSucceedError):
+    """ODP answered 404: the object does not exist in this account."""
+
+
+class OdpUnavailableError(OdpApiError):
+    """ODP did not accept a request within the retry budget; a later retry goes on from there."""
+
+
+class AccountingError(CannotSucceedError):
+    """The counts of a run do not add up: extracted is not delivered + unchanged + skipped + rejected."""
+
+
+class TooManyRejectsError(CannotSucceedError):
+    """More rows were rejected than ``max_reject_ratio`` allows. Everything good was delivered first."""

@@ -1,0 +1,158 @@
+"""
+The exports, as data. Adding one is an entry here, a mapping file, a contract and a test.
+
+An entry says only what differs between exports; ``odp.factory`` turns each into a DAG.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from odp.core.records import (
+    Business,
+    BusinessUser,
+    Order,
+    Product,
+    Profile,
+    ProfileByEmail,
+    ProfileByUserId,
+    Record,
+    Warehouse,
+)
+from odp.core.settings import Settings
+
+Family = Literal["profiles", "objects", "events"]
+"""The API of ODP an export uploads to: each has its own path, limits and item form."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """
+    One export of Commerce data to ODP.
+
+    :param dag_id: id of its DAG.
+    :param post_processor: the Commerce post processor whose job it replaces.
+    :param title: name of Commerce's job, shown as the DAG's display name.
+    :param summary: what a row is and why it is sent, in a sentence.
+    :param sql: its mapping file in ``include/sql``.
+    :param lookups: small side queries read in the same snapshot, by name.
+    :param family: the API it uploads to.
+    :param contract: what its records must be.
+    :param schedule: cron expression of the daily run, in UTC.
+    :param tags: tags of its DAG.
+    """
+
+    dag_id: str
+    post_processor: str
+    title: str
+    summary: str
+    sql: str
+    family: Family
+    contract: type[Record]
+    lookups: Mapping[str, str] = field(default_factory=dict)
+    # Midnight, so that a data interval is a calendar day and `--from-date D --to-date D` backfills exactly that day.
+    schedule: str = "0 0 * * *"
+    tags: tuple[str, ...] = ("odp", "commerce")
+
+    @property
+    def path(self) -> str:
+        """Path of the upload endpoint under ``/v3``."""
+        return f"/objects/{self.contract.object_name}" if self.family == "objects" else f"/{self.family}"
+
+    def key_of_item(self, item: Mapping[str, Any]) -> str:
+        """
+        Return the record key of an item as it was sent.
+
+        :param item: an item of an upload body.
+        """
+        if self.family == "events":
+            return f"{item['data']['order']['order_id']} {item['action']}"
+        values = item["attributes"] if self.family == "profiles" else item
+        return " ".join(str(values[name]) for name in self.contract.key if name in values)
+
+    def contract_for(self, settings: Settings) -> type[Record]:
+        """
+        Return the contract under a team's settings.
+
+        :param settings: the e-mail mode decides which identifier a profile must have.
+        """
+        if self.contract is Profile:
+            return ProfileByEmail if settings.email_mode == "unique" else ProfileByUserId
+        return self.contract
+
+
+PRODUCTS = Export(
+    dag_id="product_odp_export",
+    post_processor="ProductOdpExport",
+    title="ODP Product Export",
+    summary="Products, with brand, main category, price, image and page address. Discontinued ones are sent as not active.",
+    sql="products.sql",
+    family="objects",
+    contract=Product,
+)
+
+WAREHOUSES = Export(
+    dag_id="warehouse_odp_export",
+    post_processor="WarehouseOdpExport",
+    title="ODP Warehouse Export",
+    summary="Warehouses, with address and position.",
+    sql="warehouses.sql",
+    family="objects",
+    contract=Warehouse,
+)
+
+ORDERS = Export(
+    dag_id="order_odp_export",
+    post_processor="OrderOdpExport",
+    title="ODP Order Export",
+    summary="Orders as purchase and cancel events, decided by order status. Carts, quotes and saved lists never go out.",
+    sql="orders.sql",
+    lookups={"order_status_mapping": "order_status_mapping.sql"},
+    family="events",
+    contract=Order,
+)
+
+CUSTOMERS = Export(
+    dag_id="customer_odp_export",
+    post_processor="CustomerOdpExport",
+    title="ODP Customer Export",
+    summary="Commerce customers: accounts (bill-to and ship-to), not people. Guest accounts are left out.",
+    sql="customers.sql",
+    family="objects",
+    contract=Business,
+)
+
+USER_PROFILES = Export(
+    dag_id="user_profile_odp_export",
+    post_processor="UserProfileOdpExport",
+    title="ODP User Profile Export",
+    summary="People who log in to the storefront, as ODP customer profiles. Guests are left out.",
+    sql="user_profiles.sql",
+    family="profiles",
+    contract=Profile,
+)
+
+CUSTOMER_USER_PROFILES = Export(
+    dag_id="customer_to_user_mapping_odp_export",
+    post_processor="CustomerToUserMappingOdpExport",
+    title="ODP Customer To User Mapping Export",
+    summary="Which person may buy for which account.",
+    sql="customer_user_profiles.sql",
+    family="objects",
+    contract=BusinessUser,
+)
+
+EXPORTS: tuple[Export, ...] = (WAREHOUSES, PRODUCTS, CUSTOMERS, USER_PROFILES, CUSTOMER_USER_PROFILES, ORDERS)
+"""In the order of a first load: what others refer to comes before them."""
+
+
+def get_export(dag_id: str) -> Export:
+    """
+    Look an export up by the id of its DAG.
+
+    :param dag_id: such as ``product_odp_export``.
+    :raises KeyError: if there is none.
+    """
+    return next(export for export in EXPORTS if export.dag_id == dag_id)

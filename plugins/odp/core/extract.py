@@ -1,0 +1,141 @@
+"""Extract: the rows of a window from the replica into staged parts, in one snapshot."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+from odp.core.commerce import READS
+from odp.core.contract import extended_contract, fields_fed_by
+from odp.core.exports import Export
+from odp.core.order_lines import ITEM_COLUMNS
+from odp.core.order_status import resolve_actions
+from odp.core.replica import begin_snapshot, describe, find_absences, read_lookup, stream_rows
+from odp.core.settings import Settings
+from odp.core.staging import FrameWriter, Staging
+from odp.core.window import Window
+
+log = logging.getLogger(__name__)
+
+MANIFEST = "extract.json"
+CHUNK_ROWS = 10_000
+"""Rows that transform holds in memory at a time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """
+    Which rows a run reads.
+
+    :param window: range of ModifiedOn.
+    :param ids: only these entities; ``None`` for all.
+    :param as_of: the run's fixed "now", against which activation and sale dates are judged.
+    """
+
+    window: Window
+    as_of: datetime
+    ids: Sequence[str] | None = None
+
+    def parameters(self, settings: Settings) -> dict[str, Any]:
+        """
+        Return the values of a mapping file's placeholders.
+
+        :param settings: e-mail mode and site address are placeholders, too.
+        """
+        ids = list(self.ids or ())
+        return {
+            "everything": self.window.is_everything,
+            "window_start": self.window.start_text,
+            "window_end": self.window.end_text,
+            "all_ids": self.ids is None,
+            "ids": [value for value in map(_uuid_or_none, ids) if value],
+            "numbers": ids,
+            "as_of": self.as_of,
+            "email_mode": settings.email_mode,
+            "site_url": settings.site_url.rstrip("/"),
+        }
+
+
+def _uuid_or_none(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
+
+
+def extract(
+    connection: psycopg.Connection[Any],
+    export: Export,
+    mapping: str,
+    lookups: Mapping[str, str],
+    selection: Selection,
+    settings: Settings,
+    staging: Staging,
+) -> list[dict[str, Any]]:
+    """
+    Read a window and stage it in parts.
+
+    :param connection: an open connection to the replica, without a transaction.
+    :param export: what is read.
+    :param mapping: text of the export's mapping file.
+    :param lookups: texts of its side queries, by name.
+    :param selection: which rows.
+    :param settings: the team's settings.
+    :param staging: the run's folder; what an earlier try left there is removed.
+    :return: one entry per part: ``part`` (its number), ``file`` and ``rows``.
+    :raises ReplicaError: if the replica lacks something required or its configuration contradicts itself.
+    """
+    staging.clear()
+    begin_snapshot(
+        connection,
+        application_name=export.dag_id,
+        statement_timeout_minutes=settings.statement_timeout_minutes,
+    )
+    absences = find_absences(connection, READS[export.sql])
+    if absent := [*absences.tables, *absences.columns]:
+        fields = fields_fed_by(export.contract, absent)
+        log.warning("The replica lacks %s. Fields left out: %s.", ", ".join(absent), ", ".join(fields) or "none that is sent")
+    manifest: dict[str, Any] = {"export": export.dag_id, "absent": absent}
+    if "order_status_mapping" in lookups:
+        rows = read_lookup(connection, lookups["order_status_mapping"], absences)
+        manifest["actions"], warnings = resolve_actions(rows, settings.order_status, strict=settings.strict_mapping)
+        for warning in warnings:
+            log.warning(warning)
+    parameters = selection.parameters(settings)
+    columns = describe(connection, mapping, parameters, absences)
+    extended_contract(export.contract_for(settings), columns, ITEM_COLUMNS)  # fails here, before a row is read
+    rows_of_query = stream_rows(connection, mapping, parameters, absences, columns)
+    parts = list(_stage_parts(rows_of_query, settings.part_rows, staging))
+    connection.rollback()
+    manifest |= {
+        "window": [selection.window.start_text, selection.window.end_text],
+        "columns": [[column.name, column.kind] for column in columns],
+        "rows": sum(part["rows"] for part in parts),
+        "parts": parts,
+    }
+    staging.write_json(MANIFEST, manifest)
+    return parts
+
+
+def _stage_parts(rows: Iterator[bytes], part_rows: int, staging: Staging) -> Iterator[dict[str, Any]]:
+    for number in itertools.count():
+        part = itertools.islice(rows, part_rows)
+        first = next(part, None)
+        if first is None:
+            return
+        name = f"part-{number:05d}.csv.zst"
+        staged = 0
+        with staging.write(name) as file:
+            frames = FrameWriter(file)
+            remaining = itertools.chain((first,), part)
+            while chunk := list(itertools.islice(remaining, CHUNK_ROWS)):
+                frames.write(b"".join(chunk))
+                staged += len(chunk)
+        yield {"part": number, "file": name, "rows": staged}

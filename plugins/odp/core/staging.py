@@ -1,0 +1,174 @@
+"""
+The staged files of a run: what tasks hand on to each other.
+
+Rows never travel through XCom. Each run has one folder, named by DAG and run, under a root that may be local or on object
+storage; a retry overwrites its own files. Files hold personal data: on a local disk the folder is 0700 and files are 0600.
+A file appears under its name only when it is whole.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import zstandard
+
+from odp.core.exceptions import StagingError
+
+_ZSTD_LEVEL = 1
+_READ_BYTES = 1 << 20
+
+
+class Staging:
+    """
+    The folder of one run.
+
+    :param root: a ``pathlib.Path`` for a local folder, or any path-like object with the same methods such as Airflow's
+        ``ObjectStoragePath``.
+    :param dag_id: the DAG's id.
+    :param run_id: the run's id.
+    """
+
+    def __init__(self, root: Any, dag_id: str, run_id: str) -> None:
+        self.folder = root / _safe(dag_id) / _safe(run_id)
+
+    def clear(self) -> None:
+        """Remove what an earlier try of the run left."""
+        if isinstance(self.folder, Path):
+            shutil.rmtree(self.folder, ignore_errors=True)
+        elif self.folder.exists():
+            self.folder.rmdir(recursive=True)
+
+    @contextmanager
+    def write(self, name: str) -> Iterator[IO[bytes]]:
+        """
+        Write a file that appears under its name only when the block ends without an error.
+
+        :param name: file name inside the run's folder.
+        """
+        if not isinstance(self.folder, Path):  # object storage: an upload shows only when it is complete
+            with (self.folder / name).open("wb") as file:
+                yield file
+            return
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        partial = self.folder / f".{name}.partial"
+        try:
+            with open(partial, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+                yield file
+            partial.replace(self.folder / name)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    @contextmanager
+    def read(self, name: str) -> Iterator[IO[bytes]]:
+        """
+        Read a staged file.
+
+        :param name: file name inside the run's folder.
+        :raises StagingError: if it is not there.
+        """
+        try:
+            file = (self.folder / name).open("rb")
+        except FileNotFoundError as error:
+            raise StagingError(
+                f"Staged file {self.folder / name} is gone. Clear the extract task of this run to stage it again; "
+                "with more than one worker, all of them must share the staging folder."
+            ) from error
+        with file:
+            yield file
+
+    def write_json(self, name: str, content: Any) -> None:
+        """Write a small JSON file."""
+        with self.write(name) as file:
+            file.write(json.dumps(content, ensure_ascii=False, indent=1).encode())
+
+    def read_json(self, name: str) -> Any:
+        """Read a JSON file that :meth:`write_json` wrote."""
+        with self.read(name) as file:
+            return json.loads(file.read())
+
+    def path_of(self, name: str) -> str:
+        """Return the full path of a staged file, for messages."""
+        return str(self.folder / name)
+
+
+def _safe(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.:+=-]", "_", name).strip(".") or "_"
+
+
+class FrameWriter:
+    """
+    Write blocks of bytes as separate zstd frames, so that a reader gets the same blocks back without searching for borders.
+
+    :param file: an open binary file.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL)
+
+    def write(self, block: bytes) -> None:
+        """Write one block."""
+        self._file.write(self._compressor.compress(block))
+
+
+def read_frames(file: IO[bytes]) -> Iterator[bytes]:
+    """
+    Read the blocks that a :class:`FrameWriter` wrote, one at a time.
+
+    :param file: an open binary file.
+    :raises StagingError: if the file ends inside a block.
+    """
+    pending = b""
+    while pending or (pending := file.read(_READ_BYTES)):
+        decompressor = zstandard.ZstdDecompressor().decompressobj()
+        pieces = []
+        while not decompressor.eof:
+            if not pending and not (pending := file.read(_READ_BYTES)):
+                raise StagingError(f"Staged file {getattr(file, 'name', '')} ends in the middle. Clear the task that wrote it.")
+            pieces.append(decompressor.decompress(pending))
+            pending = b""
+        pending = decompressor.unused_data
+        yield b"".join(pieces)
+
+
+class LineWriter:
+    """
+    Write lines into one zstd stream; used as a context manager around an open file.
+
+    :param file: an open binary file.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._stream = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).stream_writer(file, closefd=False)
+
+    def __enter__(self) -> LineWriter:
+        """Return the writer."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the stream."""
+        self._stream.close()
+
+    def write(self, line: bytes) -> None:
+        """Write one line; the line must not hold a line feed."""
+        self._stream.write(line)
+        self._stream.write(b"\n")
+
+
+def read_lines(file: IO[bytes]) -> Iterator[bytes]:
+    """
+    Read the lines that a :class:`LineWriter` wrote, without their line feeds.
+
+    :param file: an open binary file.
+    """
+    with io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file, closefd=False), _READ_BYTES) as reader:
+        for line in reader:
+            yield line.rstrip(b"\n")

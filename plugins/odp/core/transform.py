@@ -1,0 +1,240 @@
+"""
+Raw columns to records, skipped rows and rejects.
+
+Each row of a part ends as exactly one of: a record (an item of an upload body), skipped (counted by reason: a guest, a cart,
+a status that is not sent), or rejected (kept with the reason, so that it can be sent again once mended).
+"""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import polars as pl  # noqa: TID253 - imported inside execute(), never at parse time
+from pydantic import ValidationError
+
+from odp.core.bodies import LARGEST_ITEM_BYTES
+from odp.core.columns import check, cut_long_texts, missing_as_null, normalise
+from odp.core.contract import ContractField, contract_fields
+from odp.core.encode import object_items, order_event_items, profile_items
+from odp.core.exceptions import StagingError
+from odp.core.exports import Family
+from odp.core.order_lines import ITEM_PREFIX, Lines, read_lines
+from odp.core.order_status import Action, fold_status
+from odp.core.records import Order, Record
+from odp.core.replica import LIST, Column
+
+ROW = "__row"
+SKIP = "skip_reason"
+SUPERSEDED = "superseded by a later row with the same key"
+
+
+@dataclass(frozen=True)
+class Reject:
+    """
+    A row that cannot be sent.
+
+    :param key: the record's key, as far as it is known.
+    :param reason: what is wrong, in a sentence.
+    :param row: the row's values as they were read.
+    """
+
+    key: str
+    reason: str
+    row: Mapping[str, Any]
+
+    def as_json(self) -> bytes:
+        """Return the reject as one line of JSON."""
+        return orjson.dumps({"key": self.key, "reason": self.reason, "row": self.row})
+
+
+@dataclass
+class Outcome:
+    """
+    What became of the rows of one chunk.
+
+    :param rows: number of rows.
+    :param items: JSON items to send, in order.
+    :param skipped: number of rows by reason.
+    :param rejects: the rejected rows.
+    :param cut: number of texts that were cut to ODP's limit.
+    :param statuses: for orders, number of rows by status and action.
+    """
+
+    rows: int
+    items: list[str] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+    rejects: list[Reject] = field(default_factory=list)
+    cut: int = 0
+    statuses: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+class Transformer:
+    """
+    Turns chunks of CSV into items.
+
+    :param contract: the contract of the run, with the columns added in SQL.
+    :param family: the API the items are for.
+    :param columns: the columns of the CSV, in order.
+    :param actions: for orders, folded status to action.
+    """
+
+    def __init__(
+        self,
+        contract: type[Record],
+        family: Family,
+        columns: Sequence[Column],
+        actions: Mapping[str, Action | None] | None = None,
+    ) -> None:
+        self._contract = contract
+        self._family = family
+        self._columns = columns
+        self._actions = actions or {}
+        self._fields = contract_fields(contract)
+        self._sent = [f.name for f in self._fields if f.name not in contract.envelope]
+        self._is_orders = issubclass(contract, Order)
+        self._lists = [column.name for column in columns if column.kind == LIST]
+
+    def read(self, chunk: bytes) -> pl.DataFrame:
+        """
+        Parse a chunk of CSV into columns of text.
+
+        :param chunk: CSV records without header.
+        """
+        names = [column.name for column in self._columns]
+        frame = pl.read_csv(io.BytesIO(chunk), has_header=False, new_columns=names, infer_schema=False, raise_if_empty=False)
+        if frame.width != len(names):
+            raise StagingError(f"A staged part has {frame.width} columns where {len(names)} were extracted.")
+        return frame
+
+    def superseded_rows(self, chunks: Iterator[bytes]) -> pl.Series:
+        """
+        Mark, over a whole part, the rows that a later row with the same key replaces.
+
+        Two rows of one key would race each other through parallel requests. Rows come in order of ModifiedOn, so the last
+        one is what ODP shall end up with.
+
+        :param chunks: the part's chunks of CSV.
+        :return: for each row of the part, whether a later row with the same key makes it superfluous.
+        """
+        keys = [self._decide(self.read(chunk)).select(pl.col(SKIP).is_null().alias("sendable"), self._key()) for chunk in chunks]
+        if not keys:
+            return pl.Series(dtype=pl.Boolean)
+        return (
+            pl.concat(keys)
+            .select(pl.col("sendable") & pl.col("key").is_not_null() & ~pl.struct("sendable", "key").is_last_distinct())
+            .to_series()
+        )
+
+    def transform(self, chunk: bytes, superseded: pl.Series, offset: int) -> Outcome:
+        """
+        Turn one chunk into items, skipped rows and rejects.
+
+        :param chunk: CSV records without header.
+        :param superseded: for each row of the part, whether a later row replaces it (:meth:`superseded_rows`).
+        :param offset: number of the part's rows before this chunk.
+        """
+        frame = self._decide(self.read(chunk))
+        outcome = Outcome(rows=frame.height)
+        frame = frame.with_columns(
+            pl.when(pl.col(SKIP).is_null() & superseded.slice(offset, frame.height))
+            .then(pl.lit(SUPERSEDED))
+            .otherwise(pl.col(SKIP))
+            .alias(SKIP)
+        )
+        if self._is_orders:
+            statuses = frame.group_by(pl.col("order_status").fill_null(""), pl.col("action").fill_null("not sent")).len()
+            outcome.statuses.update({(status, action): count for status, action, count in statuses.iter_rows()})
+        skipped = frame.filter(pl.col(SKIP).is_not_null())
+        outcome.skipped.update(dict(skipped.group_by(SKIP).len().iter_rows()))
+        frame = frame.filter(pl.col(SKIP).is_null())
+        frame, outcome.cut = cut_long_texts(frame, self._fields)
+        lines = read_lines(frame, self._lists) if self._is_orders else None
+        good, bad = self._check(frame, lines)
+        items = self._encode(good)
+        fits = items.str.len_bytes() <= LARGEST_ITEM_BYTES
+        keys = good.select(self._key()).to_series()
+        outcome.items = items.filter(fits).to_list()
+        outcome.rejects = [self._explain(row, lines) for row in bad.iter_rows(named=True)]
+        outcome.rejects += [
+            Reject(key, "The record is larger than the 10 MB that ODP takes in one request.", {"bytes": size})
+            for key, size in zip(keys.filter(~fits), items.str.len_bytes().filter(~fits), strict=True)
+        ]
+        return outcome
+
+    def _key(self) -> pl.Expr:
+        parts = [pl.col(name) for name in self._contract.key]
+        return pl.concat_str([*parts, pl.col("action")] if self._is_orders else parts, separator=" ").alias("key")
+
+    def _decide(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Normalise the columns, number the rows, and give each row that is not sent its reason."""
+        texts = normalise(frame.drop(self._lists), self._fields).with_columns(frame.select(self._lists))
+        texts = missing_as_null(texts, self._fields).with_row_index(ROW)
+        if SKIP not in texts.columns:
+            texts = texts.with_columns(pl.lit(None, dtype=pl.String).alias(SKIP))
+        return self._decide_action(texts) if self._is_orders else texts
+
+    def _decide_action(self, frame: pl.DataFrame) -> pl.DataFrame:
+        statuses = frame["order_status"].unique().to_list()
+        actions = {status: self._actions.get(fold_status(status)) for status in statuses}
+        action = pl.col("order_status").replace_strict(
+            list(actions), list(actions.values()), default=None, return_dtype=pl.String
+        )
+        return frame.with_columns(action.alias("action")).with_columns(
+            pl.coalesce(
+                SKIP,
+                pl.when(pl.col("action").is_null()).then(
+                    pl.format("status {} is not sent", pl.col("order_status").fill_null("(empty)"))
+                ),
+                pl.when(pl.col("identifier_email").is_null() & pl.col("identifier_business_user_id").is_null()).then(
+                    pl.lit("nobody to attribute the order to")
+                ),
+            ).alias(SKIP)
+        )
+
+    def _check(self, frame: pl.DataFrame, lines: Lines | None) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Split rows into those the contract accepts, typed, and those it does not, as text."""
+        checks = [check(f) for f in self._fields]
+        valid = frame.select(pl.all_horizontal([c.valid for c in checks])).to_series()
+        if lines is not None:
+            valid &= ~frame[ROW].is_in(lines.rejected_rows.implode())
+        good = frame.filter(valid).with_columns(c.value for c in checks)
+        if lines is not None:
+            good = good.join(lines.encoded(good.select(ROW, "action")), on=ROW, how="left", maintain_order="left")
+        return good, frame.filter(~valid)
+
+    def _encode(self, frame: pl.DataFrame) -> pl.Series:
+        if self._is_orders:
+            return order_event_items(frame, self._sent)
+        encode = profile_items if self._family == "profiles" else object_items
+        return frame.select(encode(self._sent)).to_series()
+
+    def _explain(self, row: Mapping[str, Any], lines: Lines | None) -> Reject:
+        """Ask pydantic what is wrong with a row."""
+        values = {f.name: row[f.name] for f in self._fields}
+        key = " ".join(str(row[name]) for name in self._contract.key if row[name] is not None) or "(no key)"
+        kept = {name: value for name, value in row.items() if name not in (ROW, SKIP) and value is not None}
+        if lines is not None:
+            if lines.differ_in_length(row[ROW]):
+                return Reject(key, "The item columns do not hold the same number of values.", kept)
+            values["items"] = lines.rows_of(row[ROW])
+            kept = {name: value for name, value in kept.items() if not name.startswith(ITEM_PREFIX)} | {"items": values["items"]}
+        try:
+            self._contract.model_validate(values)
+        except ValidationError as error:
+            reason = "; ".join(_sentence(problem, self._fields) for problem in error.errors())
+        else:
+            raise AssertionError(f"pydantic accepts row {key} that the column checks refuse")
+        return Reject(key, reason, kept)
+
+
+def _sentence(problem: Any, fields: Sequence[ContractField]) -> str:
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["input"] is None:
+        source = next((f.source for f in fields if f.name == where), "")
+        return f"{where} is required" + (f" (from {source})" if source else "")
+    return f"{where} {problem['msg']}"

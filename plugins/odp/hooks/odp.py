@@ -1,0 +1,144 @@
+"""The hook for Optimizely Data Platform."""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow.providers.http.hooks.http import HttpHook
+
+from odp.core.bodies import MAX_ITEMS
+from odp.core.client import ClientOptions, OdpClient
+from odp.core.exceptions import OdpExportError, SettingsError
+from odp.core.pacing import REQUESTS_PER_SECOND
+
+REGION_HOSTS = {region: f"https://api.{region}.odp.optimizely.com" for region in ("us1", "eu1", "au1")}
+"""Addresses of ODP's regions (servers of ODP's published OpenAPI documents)."""
+
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class OdpHook(HttpHook):
+    """
+    Interact with the REST API of Optimizely Data Platform (ODP).
+
+    The connection holds the API key as password. Its host is the API's address or a region (``us1``, ``eu1``, ``au1``);
+    without a host the key's suffix gives the region. Its extra may hold ``batch_size`` (1 to 500), ``concurrency``,
+    ``timeout`` and ``retry_budget`` (seconds), ``profiles_per_second``, ``objects_per_second`` and ``events_per_second``
+    (0: no limit), and ``allow_http`` (plain http to other hosts than this machine).
+
+    :param odp_conn_id: the :ref:`connection <howto/connection>` to an ODP account.
+    """
+
+    conn_name_attr = "odp_conn_id"
+    default_conn_name = "odp_default"
+    conn_type = "odp"
+    hook_name = "Optimizely Data Platform"
+
+    def __init__(self, odp_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+        super().__init__(http_conn_id=odp_conn_id, **kwargs)
+        self.odp_conn_id = odp_conn_id
+
+    @cached_property
+    def _connection(self) -> Any:
+        return self.get_connection(self.odp_conn_id)
+
+    @cached_property
+    def options(self) -> ClientOptions:
+        """
+        How requests are sent, from the connection's extra.
+
+        :raises SettingsError: if a value is out of range.
+        """
+        extra = self._connection.extra_dejson
+        defaults = ClientOptions()
+        return ClientOptions(
+            batch_size=int(self._number(extra, "batch_size", defaults.batch_size, 1, MAX_ITEMS)),
+            concurrency=int(self._number(extra, "concurrency", defaults.concurrency, 1, 64)),
+            timeout=self._number(extra, "timeout", defaults.timeout, 0.1, 3600),
+            retry_budget=self._number(extra, "retry_budget", defaults.retry_budget, 0, 86_400),
+            requests_per_second={
+                family: self._number(extra, f"{family}_per_second", REQUESTS_PER_SECOND.get(family, 0.0), 0, 100_000)
+                for family in ("profiles", "objects", "events")
+            },
+        )
+
+    def _number(self, extra: dict[str, Any], name: str, default: float, low: float, high: float) -> float:
+        value = extra.get(name)
+        if value is None or value == "":
+            return default
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not low <= number <= high:
+            raise SettingsError(
+                f"Connection {self.odp_conn_id}: {name} in its extra must be a number from {low:g} to {high:g}, not {value!r}."
+            )
+        return number
+
+    @cached_property
+    def address(self) -> str:
+        """
+        Address of the API, without the version.
+
+        :raises SettingsError: if it is plain http to another machine.
+        """
+        connection = self._connection
+        host = (connection.host or "").strip().rstrip("/")
+        if not host or host in REGION_HOSTS:
+            return REGION_HOSTS[host or region_of_key(connection.password or "")]
+        if "://" not in host:
+            local = host.partition(":")[0] in LOOPBACK_HOSTS
+            scheme = connection.schema if connection.schema in ("http", "https") else "http" if local else "https"
+            host = f"{scheme}://{host}"
+        parts = urlsplit(host)
+        if connection.port and not parts.port:
+            host = f"{parts.scheme}://{parts.netloc}:{connection.port}{parts.path}"
+        allowed = parts.hostname in LOOPBACK_HOSTS or str(connection.extra_dejson.get("allow_http")).lower() == "true"
+        if parts.scheme == "http" and not allowed:
+            raise SettingsError(
+                f"Connection {self.odp_conn_id}: {host} is plain http, which would send the API key unencrypted. Use https, or "
+                'set {"allow_http": true} in the connection\'s extra.'
+            )
+        return host.removesuffix("/v3")
+
+    def get_client(self) -> OdpClient:
+        """
+        Return a client of the connection's account.
+
+        :raises SettingsError: if the connection holds no API key.
+        """
+        key = self._connection.password
+        if not key:
+            raise SettingsError(
+                f"Connection {self.odp_conn_id} has no API key. Put the private key from ODP (Settings > APIs) in its password."
+            )
+        return OdpClient(self.address, key, self.options)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """
+        Ask ODP for its schema: the one call without side effects that needs the private key.
+
+        :return: whether it worked, and what to do if not.
+        """
+        try:
+            answer = self.get_client().request("GET", "/schema/objects")
+        except OdpExportError as error:
+            return False, str(error)
+        if answer.status >= 300:
+            return False, f"{self.address} answered {answer.status}: it does not seem to be ODP's API."
+        return True, f"Connected to {self.address}."
+
+
+def region_of_key(key: str) -> str:
+    """
+    Return the region that an API key names: its public part ends in ``-eu1`` or ``-au1``, or in nothing for the US.
+
+    :param key: public key, or private key ``<public>.<secret>``.
+    """
+    match = re.search(r"-(eu1|au1)$", key.rsplit(".", 1)[0])
+    return match.group(1) if match else "us1"

@@ -1,0 +1,58 @@
+"""
+Template macros, as ``macros.odp.*``: a run's window, from its parameters and its times.
+
+Written for templates such as ``{{ macros.odp.window_start(dag_run, params) }}``. They never read ``data_interval_end``
+directly, which a run without logical date does not have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowFailException
+
+from odp.core.exceptions import ParameterError
+from odp.core.window import RunTimes, Window, check_parameters
+
+_TAKES_INTERVAL = frozenset({"scheduled", "backfill"})
+
+
+def _run_times(dag_run: Any) -> RunTimes:
+    run_type = getattr(dag_run.run_type, "value", dag_run.run_type)
+    return RunTimes(
+        takes_interval=run_type in _TAKES_INTERVAL,
+        run_after=dag_run.run_after,
+        interval_start=dag_run.data_interval_start,
+        interval_end=dag_run.data_interval_end,
+        logical_date=dag_run.logical_date,
+    )
+
+
+def _window(dag_run: Any, params: Mapping[str, Any]) -> Window:
+    try:
+        return check_parameters(params, dag_run.conf, _run_times(dag_run))
+    except ParameterError as error:
+        raise AirflowFailException(str(error)) from None
+
+
+def window_start(dag_run: Any, params: Mapping[str, Any]) -> str:
+    """
+    Return the start of the run's window: ISO 8601, or ``-infinity`` when it is open.
+
+    :param dag_run: the template variable ``dag_run``.
+    :param params: the template variable ``params``.
+    :raises AirflowFailException: if the run's parameters are wrong; the task fails without retries.
+    """
+    return _window(dag_run, params).start_text
+
+
+def window_end(dag_run: Any, params: Mapping[str, Any]) -> str:
+    """
+    Return the end of the run's window: ISO 8601, or ``infinity`` when it is open.
+
+    :param dag_run: the template variable ``dag_run``.
+    :param params: the template variable ``params``.
+    :raises AirflowFailException: if the run's parameters are wrong; the task fails without retries.
+    """
+    return _window(dag_run, params).end_text
