@@ -1,0 +1,1 @@
+"""A local Optimizely Data Platform (ODP): an HTTP server that answers the way the v3 API does."""
