@@ -117,7 +117,8 @@ SELECT
     END AS identifier_email,
     coalesce(placed.Id, initiated.Id) AS identifier_business_user_id,
     o.OrderTotal AS total,
-    coalesce(order_discount.amount, 0) AS discount,
+    -- 0 says that there was none; without any promotion in the whole replica nothing is known, and nothing said.
+    CASE WHEN EXISTS (SELECT 1 FROM CustomerOrderPromotion) THEN coalesce(order_discount.amount, 0) END AS discount,
     items.order_subtotal AS subtotal,
     coalesce(nullif(o.TaxAmount, 0), o.StateTax + o.LocalTax, o.StateTax, o.LocalTax, o.TaxAmount) AS tax,
     coalesce(o.ShippingCharges + o.HandlingCharges, o.ShippingCharges, o.HandlingCharges) AS shipping,

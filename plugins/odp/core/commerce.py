@@ -165,7 +165,7 @@ _TABLES = (
     _table("State", "uuid: Id!; text: Abbreviation!"),
     _table("Currency", "uuid: Id!; text: CurrencyCode!"),
     _table("Language", "uuid: Id!; text: LanguageCode!"),
-    _table("CustomProperty", "uuid: ParentId!; timestamptz: ModifiedOn!; text: ParentTable!, Name, Value"),
+    _table("CustomProperty", "uuid: Id, ParentId!; timestamptz: ModifiedOn!; text: ParentTable!, Name, Value"),
 )
 
 TABLES: Mapping[str, Table] = {table.name: table for table in _TABLES}
