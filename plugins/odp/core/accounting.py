@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+import orjson
+
 from odp.core.exceptions import AccountingError, TooManyRejectsError
+from odp.core.staging import Staging, read_lines
 
 
 def summarise(
@@ -18,13 +22,12 @@ def summarise(
     :param manifest: what extract counted.
     :param transformed: what transform counted, part by part.
     :param loaded: what load counted, part by part.
-    :return: the run's counts, its window, skipped rows by reason, order statuses, and its first ten rejects.
+    :return: the run's counts, its window, skipped rows by reason, order statuses, and where its rejects lie.
     """
     transformed, loaded = list(transformed), list(loaded)
     skipped: Counter[str] = Counter()
     for part in transformed:
         skipped.update(part["skipped"])
-    first_rejects = [line for part in (*transformed, *loaded) for line in part["first_rejects"]]
     statuses: Counter[tuple[str, str]] = Counter()
     for part in transformed:
         statuses.update({(status, action): count for status, action, count in part["statuses"]})
@@ -40,7 +43,7 @@ def summarise(
         "order_statuses": [[status, action, count] for (status, action), count in statuses.most_common()],
         "cut_texts": sum(part["cut"] for part in transformed),
         "absent": manifest["absent"],
-        "first_rejects": first_rejects[:10],
+        "reject_files": [part["rejects"] for part in (*transformed, *loaded) if part["rejected"]],
     }
 
 
@@ -60,17 +63,35 @@ def check_counts(summary: dict[str, Any]) -> None:
         )
 
 
-def check_rejects(summary: dict[str, Any], max_reject_ratio: float) -> None:
+def first_rejects(staging: Staging, summary: dict[str, Any]) -> list[str]:
+    """
+    Read the first ten rejects of a run.
+
+    :param staging: the run's folder.
+    :param summary: what :func:`summarise` returned.
+    :return: ``key: reason`` for each.
+    """
+    lines: list[str] = []
+    for name in summary["reject_files"]:
+        with staging.read(name) as file:
+            for line in itertools.islice(read_lines(file), 10 - len(lines)):
+                reject = orjson.loads(line)
+                lines.append(f"{reject['key']}: {reject['reason']}")
+    return lines
+
+
+def check_rejects(summary: dict[str, Any], max_reject_ratio: float, examples: Iterable[str]) -> None:
     """
     Fail a run with too many rejects, after everything good was delivered.
 
     :param summary: what :func:`summarise` returned.
     :param max_reject_ratio: share of the extracted rows that may be rejected.
+    :param examples: the first rejects, for the message.
     :raises TooManyRejectsError: naming the first ten.
     """
     rejected, extracted = summary["rejected"], summary["extracted"]
     if rejected > max_reject_ratio * extracted:
-        lines = "\n".join(f"  {line}" for line in summary["first_rejects"])
+        lines = "\n".join(f"  {line}" for line in examples)
         raise TooManyRejectsError(
             f"{rejected} of {extracted} rows of {summary['export']} were rejected (max_reject_ratio is {max_reject_ratio:g}); "
             f"the other rows were dealt with. The first:\n{lines}\n"

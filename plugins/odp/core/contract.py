@@ -18,12 +18,27 @@ from pydantic.fields import FieldInfo
 from odp.core.exceptions import ReplicaError
 from odp.core.fields import BOOLEAN, KINDS, NUMBER, TIMESTAMP, Boolean, Kind, Number, Text, Timestamp, read_from
 from odp.core.records import Record
-from odp.core.replica import LIST, Column
+
+LIST = "list"
+"""Column kind of an array: the values of an order's lines."""
 
 RESERVED_COLUMNS = ("skip_reason",)
 """Columns of a mapping file that steer the export and are never sent."""
 
 _ADDED_TYPES: dict[str, Any] = {BOOLEAN.name: Boolean, NUMBER.name: Number, TIMESTAMP.name: Timestamp}
+
+
+@dataclass(frozen=True)
+class Column:
+    """
+    A column that a mapping file selects.
+
+    :param name: the alias, which is the ODP field's name.
+    :param kind: name of a kind of ``odp.core.fields``, or ``list``.
+    """
+
+    name: str
+    kind: str
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,13 @@ import orjson
 
 from odp.core.bodies import BodyWriter, read_bodies
 from odp.core.client import OdpClient
-from odp.core.contract import extended_contract
+from odp.core.contract import Column, extended_contract
 from odp.core.exceptions import StagingError
 from odp.core.exports import Export
 from odp.core.extract import MANIFEST
 from odp.core.odp_schema import ensure_schema
 from odp.core.order_lines import ITEM_COLUMNS
 from odp.core.records import Record
-from odp.core.replica import Column
 from odp.core.settings import Settings
 from odp.core.staging import LineWriter, Staging, read_frames
 
@@ -61,7 +60,6 @@ def transform_part(
     skipped: Counter[str] = Counter()
     statuses: Counter[tuple[str, str]] = Counter()
     rows = rejected = cut = 0
-    first_rejects: list[str] = []
 
     with staging.read(part["file"]) as file:
         superseded = transformer.superseded_rows(read_frames(file))
@@ -82,7 +80,6 @@ def transform_part(
             for reject in outcome.rejects:
                 rejects.write(reject.as_json())
             rejected += len(outcome.rejects)
-            first_rejects += [f"{reject.key}: {reject.reason}" for reject in outcome.rejects[: 10 - len(first_rejects)]]
             skipped.update(outcome.skipped)
             statuses.update(outcome.statuses)
             cut += outcome.cut
@@ -96,7 +93,6 @@ def transform_part(
         "requests": bodies.bodies,
         "skipped": dict(skipped),
         "rejected": rejected,
-        "first_rejects": first_rejects,
         "cut": cut,
         "statuses": [[status, action, count] for (status, action), count in sorted(statuses.items())],
     }
@@ -130,7 +126,6 @@ def load_part(
         "delivered": 0,
         "rejected": 0,
         "not_sent": 0,
-        "first_rejects": [],
         "rejects": None,
     }
     if dry_run:
@@ -152,6 +147,4 @@ def load_part(
                 key = export.key_of_item(rejected.item)
                 rejects.write(orjson.dumps({"key": key, "reason": rejected.reason, "item": rejected.item}))
                 counts["rejected"] += 1
-                if len(counts["first_rejects"]) < 10:
-                    counts["first_rejects"].append(f"{key}: {rejected.reason}")
     return counts | {"rejects": rejects_name}

@@ -19,13 +19,11 @@ import psycopg
 from psycopg import sql
 
 from odp.core import commerce
+from odp.core.contract import LIST, Column
 from odp.core.exceptions import ReplicaError
 from odp.core.fields import BOOLEAN, NUMBER, TEXT, TIMESTAMP
 
 log = logging.getLogger(__name__)
-
-LIST = "list"
-"""Column kind of an array: the values of an order's lines."""
 
 LIST_SEPARATOR = "\x1f"
 """Between the values of a list: the ASCII unit separator, which text meant for people does not hold."""
@@ -35,19 +33,6 @@ _KIND_BY_TYPE = {
     **dict.fromkeys(("int2", "int4", "int8", "numeric", "float4", "float8"), NUMBER.name),
     **dict.fromkeys(("timestamptz", "timestamp", "date"), TIMESTAMP.name),
 }
-
-
-@dataclass(frozen=True)
-class Column:
-    """
-    A column that a mapping file selects.
-
-    :param name: the alias, which is the ODP field's name.
-    :param kind: name of a kind of ``odp.core.fields``, or ``list``.
-    """
-
-    name: str
-    kind: str
 
 
 @dataclass(frozen=True)

@@ -19,14 +19,13 @@ from pydantic import ValidationError
 
 from odp.core.bodies import LARGEST_ITEM_BYTES
 from odp.core.columns import check, cut_long_texts, missing_as_null, normalise
-from odp.core.contract import ContractField, contract_fields
+from odp.core.contract import LIST, Column, ContractField, contract_fields
 from odp.core.encode import object_items, order_event_items, profile_items
 from odp.core.exceptions import StagingError
 from odp.core.exports import Family
 from odp.core.order_lines import ITEM_PREFIX, Lines, read_lines
 from odp.core.order_status import Action, fold_status
 from odp.core.records import Order, Record
-from odp.core.replica import LIST, Column
 
 ROW = "__row"
 SKIP = "skip_reason"

@@ -13,10 +13,11 @@ from airflow.sdk.exceptions import AirflowFailException
 from odp.core.exceptions import CannotSucceedError
 from odp.core.exports import Export, get_export
 from odp.core.settings import VARIABLE_NAME, Settings, read_settings
-from odp.core.staging import Staging
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from odp.core.staging import Staging
 
 
 class ExportStageOperator(BaseOperator):
@@ -63,6 +64,8 @@ class ExportStageOperator(BaseOperator):
 
         :param context: the task's context.
         """
+        from odp.core.staging import Staging
+
         return Staging(self._staging_root(), context["dag"].dag_id, context["run_id"])
 
     def _staging_root(self) -> Any:

@@ -20,7 +20,7 @@ class OdpReconcileOperator(ExportStageOperator):
 
     :param transformed: what transform returned for each part. (templated)
     :param loaded: what load returned for each part. (templated)
-    :return: the run's summary: window, counts, skipped rows by reason, order statuses, first rejects.
+    :return: the run's summary: window, counts, skipped rows by reason, order statuses.
     """
 
     template_fields: Sequence[str] = ("export_id", "transformed", "loaded")
@@ -36,7 +36,7 @@ class OdpReconcileOperator(ExportStageOperator):
 
         :raises AirflowFailException: if the counts do not add up, or more rows were rejected than ``max_reject_ratio`` allows.
         """
-        from odp.core.accounting import check_counts, check_rejects, summarise
+        from odp.core.accounting import check_counts, check_rejects, first_rejects, summarise
         from odp.core.extract import MANIFEST
 
         staging = self.staging(context)
@@ -48,13 +48,13 @@ class OdpReconcileOperator(ExportStageOperator):
         for status, action, count in summary["order_statuses"]:
             self.log.info("Order status %r: %s orders, %s", status, count, action)
         check_counts(summary)
-        check_rejects(summary, self.settings.max_reject_ratio)
+        check_rejects(summary, self.settings.max_reject_ratio, first_rejects(staging, summary))
         return summary
 
 
 def _counts(rendered: Counts) -> Iterable[dict[str, Any]]:
     """Return what a mapped stage returned; nothing, if the window was empty and no task of it ran."""
-    return rendered or ()  # type: ignore[return-value]
+    return rendered[:] if rendered else ()  # type: ignore[index]  # a slice fetches all results at once
 
 
 def _sentence(summary: dict[str, Any]) -> str:

@@ -1,0 +1,70 @@
+"""
+Real parts for the tests: one PostgreSQL, one sandbox ODP and one Airflow metadata database for the whole session.
+
+Airflow reads its configuration when it is first imported, so the environment is set here, before any test module imports it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from sandbox.world import PROJECT, Sizes, World
+
+_FOLDER = Path(tempfile.mkdtemp(prefix="odp-tests-"))
+_WORLD = World(_FOLDER)
+os.environ.update(_WORLD.airflow_environment())
+
+
+@pytest.fixture(scope="session")
+def world() -> Iterator[World]:
+    """A running PostgreSQL and sandbox ODP, with a small generated replica in database ``commerce``, schema ``dbo``."""
+    try:
+        with _WORLD as running:
+            running.fill_replica(Sizes(customers=200, orders=500))
+            yield running
+    finally:
+        shutil.rmtree(_FOLDER, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def airflow_db(world: World) -> World:
+    """The world with Airflow's metadata database created."""
+    world.migrate_airflow()
+    return world
+
+
+@pytest.fixture
+def database(world: World) -> Iterator[str]:
+    """The connection string of an empty database that only this test uses."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    yield world.postgres.create_database(name)
+    with psycopg.connect(world.dsn("postgres"), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def empty_replica(database: str) -> str:
+    """The connection string of a replica with all tables and no rows; its search_path is ``dbo``."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA dbo")
+        connection.execute("SET search_path = dbo")
+        connection.execute((PROJECT / "sandbox" / "commerce" / "schema.sql").read_text())
+    return f"{database}?options=-c%20search_path%3Ddbo"
+
+
+@pytest.fixture
+def odp() -> Iterator[Any]:
+    """A sandbox ODP of this test's own, without a rate limit."""
+    from sandbox.odp.server import SandboxOdp
+
+    with SandboxOdp(profiles_per_second=0) as running:
+        yield running
