@@ -49,12 +49,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings=Settings(profiles_per_second=options.profiles_per_second),
         open_controls=options.open_controls,
     )
-    # uvicorn raises the signal again once it has stopped: that second one must not turn a clean stop into a failure.
+    server = uvicorn_server(app)
+
+    def stop(_number: int, _frame: object) -> None:
+        server.should_exit = True
+
+    # uvicorn handles the signals while it runs, and raises them again once it has stopped: with Python's own handlers
+    # that second one would turn a clean stop into a failure, and one that comes before uvicorn is ready would be lost.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, stop)
     print(f"ODP sandbox: http://{options.host}:{listener.getsockname()[1]}", flush=True)
     try:
-        uvicorn_server(app).run(sockets=[listener])
+        server.run(sockets=[listener])
     finally:
         app.account.close()
     return 0

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from sandbox.odp.orders import ITEM_FIELDS, is_order
 from sandbox.odp.schema import Schema
 from sandbox.odp.values import UNKNOWN_FIELD, Drop, ItemError
 
 _NOTHING: dict[str, Any] = {}
+
+
+class CheckedEvent(NamedTuple):
+    """
+    An accepted event as it came, and what it says about an order.
+
+    :param order_id: key of the order; None when the event changes no order.
+    :param header: fields of the order; None in them clears.
+    """
+
+    event: dict[str, Any]
+    order_id: str | None
+    header: dict[str, Any]
 
 
 class EventChecker:
@@ -27,7 +40,7 @@ class EventChecker:
         self._identifiers = schema.identifiers
         self._truncate = truncate
 
-    def check(self, event: dict[str, Any], drops: list[Drop]) -> dict[str, Any]:
+    def check(self, event: dict[str, Any], drops: list[Drop]) -> CheckedEvent:
         """
         Return the event, or raise an `ItemError` that says why it is refused.
 
@@ -49,45 +62,35 @@ class EventChecker:
             data = _NOTHING
         if not isinstance(data, dict):
             raise ItemError("Invalid value for field `data`")
+        header = _NOTHING
         if is_order(event):
-            self._check_order(data.get("order"), drops)
+            header = self._order_header(data.get("order"), drops)
             data = {name: value for name, value in data.items() if name != "order"}
         self._events.check(data, drops, truncate=self._truncate)
-        return event
+        return CheckedEvent(event, header.get("order_id"), header)
 
-    def order_change(self, event: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
-        """
-        Return (order_id, header fields) of an accepted order event, None for any other event.
-
-        :param event: an accepted event.
-        """
-        if not is_order(event):
-            return None
-        order = event["data"]["order"]
-        header = {name: value for name, value in order.items() if self._orders.knows(name)}
-        header = self._orders.check(header, [], truncate=self._truncate)
-        return header["order_id"], header
-
-    def _check_order(self, order: object, drops: list[Drop]) -> None:
+    def _order_header(self, order: object, drops: list[Drop]) -> dict[str, Any]:
         if not isinstance(order, dict):
             raise ItemError("Missing required field `order`")  # noqa: TRY004 - one error for every bad item
-        header: dict[str, Any] = {}
-        line: dict[str, Any] = {}
+        given: dict[str, Any] = {}
+        copied: dict[str, Any] = {}
         for name, value in order.items():
             if name != "items":
                 # A field of the order's level that only events have is copied to every line of the order.
-                (line if self._events.knows(name) and not self._orders.knows(name) else header)[name] = value
-        if not self._orders.check({"order_id": order.get("order_id")}, []).get("order_id"):
+                (given if self._orders.knows(name) or not self._events.knows(name) else copied)[name] = value
+        header = self._orders.check(given, drops, truncate=self._truncate)
+        if not header.get("order_id"):
             raise ItemError("Missing required field `order_id`")
-        self._orders.check(header, drops, truncate=self._truncate)
-        self._events.check(line, drops, truncate=self._truncate)
+        if copied:
+            self._events.check(copied, drops, truncate=self._truncate)
         items = order.get("items")
         if items is None:
-            return
+            return header
         if not isinstance(items, list):
             raise ItemError("Invalid value for field `items`")  # noqa: TRY004 - one error for every bad item
         for item in items:
             self._check_line(item, drops)
+        return header
 
     def _check_line(self, item: object, drops: list[Drop]) -> None:
         if not isinstance(item, dict):

@@ -71,8 +71,8 @@ class OrderHeaders:
         # Events may arrive in any order: what was taken back before the purchase came still counts.
         taken = self._taken_back(order_id)
         for name, amount in zip(_SUBTRACTED, taken, strict=True):
-            if amount:
-                row[name] = _money(row.get(name, 0) - amount)
+            if amount and header.get(name) is not None:
+                row[name] = _money(header[name] - amount)
 
     def _take_back(self, order_id: str, row: dict[str, Any], header: dict[str, Any]) -> None:
         taken = list(self._taken_back(order_id))

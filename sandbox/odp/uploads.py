@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from sandbox.odp import answers
 from sandbox.odp.answers import Answer
-from sandbox.odp.event_checks import EventChecker
+from sandbox.odp.event_checks import CheckedEvent, EventChecker
 from sandbox.odp.orders import OrderHeaders
 from sandbox.odp.profiles import Profiles
 from sandbox.odp.schema import ROWLESS_OBJECTS, Schema
@@ -108,19 +108,17 @@ class Uploads:
         """
         checker = EventChecker(self._schema, truncate=self._settings.truncate_text)
 
-        def save(batch: list[Row]) -> None:
+        def save(batch: list[CheckedEvent]) -> None:
             if self._settings.drop_repeats:
-                batch = [event for event in batch if self._is_first(event)]
+                batch = [checked for checked in batch if self._is_first(checked.event)]
             with self._store.transaction() as db:
-                self._store.add_events(batch)
+                self._store.add_events([checked.event for checked in batch])
                 headers = OrderHeaders(self._store, db)
-                for event in batch:
-                    change = checker.order_change(event)
-                    if change is None:
-                        continue
-                    if self._settings.visibility_delay:
-                        self._hide_row("orders", change[0])
-                    headers.apply(event["action"], *change)
+                for event, order_id, header in batch:
+                    if order_id is not None:
+                        if self._settings.visibility_delay:
+                            self._hide_row("orders", order_id)
+                        headers.apply(event["action"], order_id, header)
                 headers.save()
 
         return self._take(items, checker.check, save)
