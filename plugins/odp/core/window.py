@@ -107,14 +107,14 @@ def read_time(name: str, value: Any) -> datetime:
 
 
 def _given(value: Any) -> bool:
-    return value is not None and value != ""
+    return value is not None and str(value).strip() != ""
 
 
 def resolve_window(params: Mapping[str, Any], times: RunTimes) -> Window:
     """
     Turn a run's parameters and times into its window.
 
-    :param params: LookBackDays, StartDate and EndDate as given; missing, null and empty mean "not given".
+    :param params: LookBackDays, StartDate and EndDate as given; missing, null and blank mean "not given".
     :param times: what Airflow knows about the run's times.
     :raises ParameterError: if they contradict each other or cannot be read.
     """
