@@ -16,8 +16,8 @@ WITH selected AS (
             %(all_ids)s
             OR l.Id = ANY(%(ids)s::uuid[])
             OR (cardinality(%(numbers)s::text[]) > 0 AND (
-                l.CustomerId IN (SELECT n.Id FROM Customer n WHERE n.CustomerNumber = ANY(%(numbers)s::text[]))
-                OR l.UserProfileId IN (SELECT n.Id FROM UserProfile n WHERE n.UserName = ANY(%(numbers)s::text[]))
+                l.CustomerId IN (SELECT nc.Id FROM Customer nc WHERE nc.CustomerNumber = ANY(%(numbers)s::text[]))
+                OR l.UserProfileId IN (SELECT nu.Id FROM UserProfile nu WHERE nu.UserName = ANY(%(numbers)s::text[]))
             ))
         )
     UNION
@@ -33,8 +33,8 @@ WITH selected AS (
             %(all_ids)s
             OR l.Id = ANY(%(ids)s::uuid[])
             OR (cardinality(%(numbers)s::text[]) > 0 AND (
-                l.CustomerId IN (SELECT n.Id FROM Customer n WHERE n.CustomerNumber = ANY(%(numbers)s::text[]))
-                OR l.UserProfileId IN (SELECT n.Id FROM UserProfile n WHERE n.UserName = ANY(%(numbers)s::text[]))
+                l.CustomerId IN (SELECT nc.Id FROM Customer nc WHERE nc.CustomerNumber = ANY(%(numbers)s::text[]))
+                OR l.UserProfileId IN (SELECT nu.Id FROM UserProfile nu WHERE nu.UserName = ANY(%(numbers)s::text[]))
             ))
         )
 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from sandbox.postgres import PostgresServer
 
+from sandbox.postgres import PostgresServer
 from tests.sql.replica import Replica, connect, create_tables
 
 

@@ -8,8 +8,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
-from odp.core.commerce import TABLES
 from psycopg.rows import dict_row
+
+from odp.core.commerce import TABLES
 
 SQL_FOLDER = Path(__file__).resolve().parents[2] / "include" / "sql"
 

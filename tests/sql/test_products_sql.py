@@ -155,9 +155,7 @@ class TestCategory:
     def path(self, replica: Replica, *categories: UUID | None, primary: UUID | None = None) -> str | None:
         product = replica.add("Product")
         for category in categories:
-            replica.add(
-                "CategoryProduct", ProductId=product, CategoryId=category, IsPrimaryCategory=category == primary or None
-            )
+            replica.add("CategoryProduct", ProductId=product, CategoryId=category, IsPrimaryCategory=category == primary or None)
         return replica.row("products.sql")["category"]
 
     def test_the_primary_one_wins(self, replica: Replica) -> None:
