@@ -7,6 +7,7 @@ a status that is not sent), or rejected (kept with the reason, so that it can be
 
 from __future__ import annotations
 
+import codecs
 import io
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -105,7 +106,9 @@ class Transformer:
         :param chunk: CSV records without header.
         """
         names = [column.name for column in self._columns]
-        frame = pl.read_csv(io.BytesIO(chunk), has_header=False, new_columns=names, infer_schema=False, raise_if_empty=False)
+        # polars drops a byte order mark at the start. With one put there, a first value that begins with U+FEFF stays whole.
+        source = io.BytesIO(codecs.BOM_UTF8 + chunk)
+        frame = pl.read_csv(source, has_header=False, new_columns=names, infer_schema=False, raise_if_empty=False)
         if frame.width != len(names):
             raise StagingError(f"A staged part has {frame.width} columns where {len(names)} were extracted.")
         return frame
