@@ -15,8 +15,9 @@ import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -111,7 +112,7 @@ class PostgresServer:
 
         :param database: the database's name
         """
-        return f"postgresql://{SUPERUSER}@{HOST}:{self.port}/{database}"
+        return f"postgresql://{SUPERUSER}@{HOST}:{self.port}/{quote(database, safe='')}"
 
     def start(self) -> None:
         """Create the cluster if the folder is empty, and start the server unless it runs already."""

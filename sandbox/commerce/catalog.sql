@@ -70,7 +70,8 @@ CROSS JOIN LATERAL (
         pick(ARRAY['EA', 'EA', 'EA', 'PK', 'FT', ''], n, 124) AS unit,
         CASE
             WHEN mod(n, 89) = 17 THEN 0
-            WHEN mod(n, 10) = 6 THEN round((draw(n, 125, 90000) + 1) / 100000.0, 5)
+            -- Cents have fractions here, but even half a unit costs a whole one.
+            WHEN mod(n, 10) = 6 THEN round((draw(n, 125, 90000) + 2000) / 100000.0, 5)
             ELSE round(((power(fraction(n, 126), 3) * 99000)::integer + 99) / 100.0, 2)
         END AS list_price,
         mod(n, 4) = 1 AS is_on_sale,

@@ -23,7 +23,7 @@ RETURN (hashint8extended(n, %(seed)s::bigint * 1000 + salt) & 4503599627370495):
 CREATE FUNCTION pick(choices text[], n bigint, salt integer) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN choices[1 + draw(n, salt, cardinality(choices))];
 
--- The Id of an entity; sandbox.commerce.identity.Identity computes the same.
+-- The Id of an entity; sandbox.commerce.reference_rows.uid computes the same.
 CREATE FUNCTION uid(entity text, key text) RETURNS uuid LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN md5(%(seed)s::text || '/' || entity || '/' || key)::uuid;
 

@@ -94,6 +94,7 @@ class _Filling:
         self._fill("orders.sql", orders)
         self._report("Building the indexes of the orders")
         self._each_statement(_statements("order_indexes.sql"))
+        self._fill("order_history.sql", orders)
         with self._connect() as connection:
             connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(self._drafts)))
         # Leaves nothing to autovacuum, which would disturb whoever measures something on the replica next.

@@ -44,3 +44,10 @@ CREATE INDEX ON UserProfile (lower(btrim(Email)));
 CREATE INDEX ON CustomerUserProfile (CustomerId);
 CREATE INDEX ON CustomerUserProfile (UserProfileId);
 CREATE INDEX ON UserProfileWebsite (UserProfileId);
+
+-- Few rows, and filled after the orders.
+ALTER TABLE OrderHistory ADD PRIMARY KEY (Id);
+ALTER TABLE OrderHistoryLine ADD PRIMARY KEY (Id);
+CREATE INDEX ON OrderHistory (ModifiedOn, Id);
+CREATE INDEX ON OrderHistory (WebOrderNumber);
+CREATE INDEX ON OrderHistoryLine (OrderHistoryId);

@@ -12,12 +12,7 @@ CREATE INDEX ON CustomerOrder (PlacedByUserProfileId);
 
 ALTER TABLE CustomerOrderPromotion ADD PRIMARY KEY (Id);
 ALTER TABLE CustomProperty ADD PRIMARY KEY (Id);
-ALTER TABLE OrderHistory ADD PRIMARY KEY (Id);
-ALTER TABLE OrderHistoryLine ADD PRIMARY KEY (Id);
 CREATE INDEX ON CustomerOrderPromotion (CustomerOrderId);
 CREATE INDEX ON CustomerOrderPromotion (ModifiedOn);
 CREATE INDEX ON CustomProperty (ParentTable, ParentId, Name);
 CREATE INDEX ON CustomProperty (ParentTable, ModifiedOn);
-CREATE INDEX ON OrderHistory (ModifiedOn, Id);
-CREATE INDEX ON OrderHistory (WebOrderNumber);
-CREATE INDEX ON OrderHistoryLine (OrderHistoryId);

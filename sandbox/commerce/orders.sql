@@ -1,7 +1,13 @@
--- Orders %(first)s to %(past)s - 1 with their lines, promotions, history and custom properties.
+-- Orders %(first)s to %(past)s - 1 with their lines, promotions and custom properties.
 --
 -- An order balances: OrderTotal = net of its lines - promotion on the whole order + tax + shipping + handling. The net of
 -- a line is TotalNetPrice, or QtyOrdered * UnitNetPrice where Commerce has not calculated it (0).
+
+-- The drafts are small and used once: keep them in memory, look at few of their rows for statistics, cache nothing.
+SET LOCAL temp_buffers = '64MB';
+SET LOCAL default_statistics_target = 5;
+SET LOCAL enable_memoize = off;
+SET LOCAL random_page_cost = 1.1;
 
 CREATE TEMPORARY TABLE draft_order ON COMMIT DROP AS
 SELECT
@@ -42,7 +48,6 @@ SELECT
     d.modified_on,
     uid('OrderLine', d.n || '/' || line) AS id,
     p.Id AS product_id,
-    p.ErpNumber AS erp_number,
     p.ShortDescription AS title,
     p.UnitOfMeasure AS unit,
     p.BasicListPrice AS list_price,
@@ -226,38 +231,3 @@ CROSS JOIN LATERAL (
     VALUES ('gateCode', lpad(draw(n, 360, 10000)::text, 4, '0')), ('GiftMessage', as_typed('Für Anna ❤', n))
 ) AS p (name, value)
 WHERE mod(n, 20) = 3;
-
--- The ERP's own view of every fifth order it knows, and now and then one that never was a web order.
-INSERT INTO OrderHistory (
-    Id, ErpOrderNumber, WebOrderNumber, OrderDate, Status, CustomerNumber, CustomerSequence, CustomerPO, CurrencyCode, Terms,
-    ShipCode, BtCompanyName, BtAddress1, BtCity, BtState, BtPostalCode, BtCountry, StCompanyName, StAddress1, StCity, StState,
-    StPostalCode, StCountry, ProductTotal, OrderDiscountAmount, ShippingCharges, HandlingCharges, TaxAmount, OrderTotal,
-    ConversionRate, IsGuestOrder, FulfillmentMethod, OrderSource, CreatedOn, CreatedBy, ModifiedOn, ModifiedBy
-)
-SELECT
-    uid('OrderHistory', n::text), CASE WHEN is_erp_only THEN 'X' || n ELSE o.ErpOrderNumber END,
-    CASE WHEN is_erp_only THEN '' ELSE o.OrderNumber END, o.OrderDate,
-    CASE WHEN is_erp_only THEN 'Invoiced' ELSE o.Status END, o.CustomerNumber, o.CustomerSequence, o.CustomerPO,
-    coalesce(c.CurrencyCode, ''), o.TermsCode, o.ShipCode, o.BtCompanyName, o.BtAddress1, o.BtCity, o.BtState, o.BtPostalCode,
-    o.BtCountry, o.StCompanyName, o.StAddress1, o.StCity, o.StState, o.StPostalCode, o.StCountry, a.subtotal, a.promotion,
-    a.shipping, a.handling, a.tax, a.total, 1, o.IsGuestOrder, o.FulfillmentMethod, o.OrderSource, o.CreatedOn, 'erp',
-    d.modified_on, 'erp'
-FROM draft_order AS d
-JOIN draft_amount AS a USING (n)
-JOIN CustomerOrder AS o ON o.Id = d.id
-LEFT JOIN Currency AS c ON c.Id = o.CurrencyId
-CROSS JOIN LATERAL (SELECT mod(n, 50) = 0 AS is_erp_only) AS v
-WHERE d.is_in_erp AND mod(n, 5) = 0;
-
-INSERT INTO OrderHistoryLine (
-    Id, OrderHistoryId, LineNumber, ReleaseNumber, ProductErpNumber, Description, QtyOrdered, QtyShipped, UnitOfMeasure,
-    UnitNetPrice, UnitRegularPrice, UnitListPrice, TotalRegularPrice, TotalNetPrice, TotalDiscountAmount,
-    CreatedOn, CreatedBy, ModifiedOn, ModifiedBy
-)
-SELECT
-    uid('OrderHistoryLine', d.n || '/' || line), uid('OrderHistory', d.n::text), line, 1, erp_number, left(title, 200),
-    quantity, quantity, unit, net_price, regular_price, list_price, regular_total, net_total, regular_total - net_total,
-    d.modified_on, 'erp', d.modified_on, 'erp'
-FROM draft_line AS l
-JOIN draft_order AS d ON d.n = l.n
-WHERE d.is_in_erp AND mod(d.n, 5) = 0;
