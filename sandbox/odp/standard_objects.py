@@ -8,12 +8,16 @@ from typing import Any
 #: customers, and business customers share switchboard numbers: here it is a plain attribute, so it never joins people.
 STANDARD_IDENTIFIERS = {"email": "high", "vuid": "low"}
 
+# Not orders.email: an order's e-mail address is text about the order.
+_IDENTIFIER_FIELDS = {("customers", name) for name in STANDARD_IDENTIFIERS} | {
+    ("events", f"event_{name}") for name in STANDARD_IDENTIFIERS
+}
 _NUMBERS = {"price", "total", "subtotal", "discount", "tax", "shipping", "quantity"}
 _BOOLEANS = {"active_event"}
 _TIMESTAMPS = {"ts"}
 
 
-def _field(name: str, *, primary: bool = False) -> dict[str, Any]:
+def _field(owner: str, name: str, *, primary: bool = False) -> dict[str, Any]:
     kind = "string"
     if name in _NUMBERS:
         kind = "number"
@@ -21,7 +25,7 @@ def _field(name: str, *, primary: bool = False) -> dict[str, Any]:
         kind = "boolean"
     elif name in _TIMESTAMPS:
         kind = "timestamp"
-    elif name.removeprefix("event_") in STANDARD_IDENTIFIERS:
+    elif (owner, name) in _IDENTIFIER_FIELDS:
         kind = "identifier"
     words = [word.upper() if word in {"id", "url", "sku", "upc", "vuid"} else word.title() for word in name.split("_")]
     field: dict[str, Any] = {"name": name, "display_name": " ".join(words), "type": kind, "public_read": False}
@@ -36,7 +40,7 @@ def _object(name: str, alias: str, fields: str, primary: str = "") -> dict[str, 
         "display_name": name.title(),
         "alias": alias,
         "public_read": False,
-        "fields": [_field(field, primary=field == primary) for field in fields.split()],
+        "fields": [_field(name, field, primary=field == primary) for field in fields.split()],
         "relations": [],
     }
 

@@ -28,7 +28,7 @@ def error(status: int, detail: dict[str, Any], title: str = "Bad Request") -> di
         "properties": {
             "title": {"const": title},
             "status": {"const": status},
-            "timestamp": UPDATE["properties"]["timestamp"],  # type: ignore[index]
+            "timestamp": UPDATE["properties"]["timestamp"],
             "detail": detail,
         },
         "additionalProperties": False,

@@ -127,6 +127,12 @@ class TestEventRows:
         assert server.dump("event_rows") == [{**common, **item} for item in ITEMS]
         assert server.counts()["dropped_fields"] == {}
 
+    def test_a_line_does_not_take_the_orders_own_amounts(self, api: Client, server: SandboxOdp) -> None:
+        api.accept("/events", [event("purchase", {**ORDER, "items": [{"product_id": "1"}]})])
+        (row,) = server.dump("event_rows")
+        assert row["product_id"] == "1"
+        assert not row.keys() & {"subtotal", "discount"}
+
     def test_one_row_for_any_other_event(self, api: Client, server: SandboxOdp) -> None:
         api.accept("/events", [event("cancel", {"order_id": "1", "items": ITEMS}), event("purchase", {"order_id": "2"})])
         assert [row["order_id"] for row in server.dump("event_rows")] == ["1", "2"]
