@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,9 @@ REGION_HOSTS = {region: f"https://api.{region}.odp.optimizely.com" for region in
 """Addresses of ODP's regions (servers of ODP's published OpenAPI documents)."""
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+
+_TEST_SECONDS = 10.0
+"""Longest time the connection form waits for an answer; it does not try again."""
 
 
 class OdpHook(HttpHook):
@@ -85,17 +89,28 @@ class OdpHook(HttpHook):
         """
         Address of the API, without the version.
 
-        :raises SettingsError: if it is plain http to another machine.
+        :raises SettingsError: if it cannot be read, or is plain http to another machine.
         """
         connection = self._connection
         host = (connection.host or "").strip().rstrip("/")
-        if not host or host in REGION_HOSTS:
-            return REGION_HOSTS[host or region_of_key(connection.password or "")]
+        if not host or host.lower() in REGION_HOSTS:
+            return REGION_HOSTS[host.lower() or region_of_key((connection.password or "").strip())]
         if "://" not in host:
-            local = host.partition(":")[0] in LOOPBACK_HOSTS
+            if host.count(":") > 1 and not host.startswith("["):  # an IPv6 address, which a URL writes in brackets
+                host = f"[{host}]"
+            local = urlsplit(f"//{host}").hostname in LOOPBACK_HOSTS
             scheme = connection.schema if connection.schema in ("http", "https") else "http" if local else "https"
             host = f"{scheme}://{host}"
         parts = urlsplit(host)
+        try:
+            readable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            readable = False
+        if not readable or re.search(r"\s", host):
+            raise SettingsError(
+                f"Connection {self.odp_conn_id}: host {host!r} is no address. Write a region (us1, eu1, au1) or an address such "
+                "as https://api.eu1.odp.optimizely.com, or leave it empty to take the key's region."
+            )
         if connection.port and not parts.port:
             host = f"{parts.scheme}://{parts.netloc}:{connection.port}{parts.path}"
         allowed = parts.hostname in LOOPBACK_HOSTS or str(connection.extra_dejson.get("allow_http")).lower() == "true"
@@ -110,14 +125,22 @@ class OdpHook(HttpHook):
         """
         Return a client of the connection's account.
 
-        :raises SettingsError: if the connection holds no API key.
+        :raises SettingsError: if the connection holds no API key, or one that cannot be sent.
         """
-        key = self._connection.password
+        return OdpClient(self.address, self._key(), self.options)
+
+    def _key(self) -> str:
+        key = (self._connection.password or "").strip()
+        remedy = "Put the private key from ODP (Settings > APIs) in its password."
         if not key:
+            raise SettingsError(f"Connection {self.odp_conn_id} has no API key. {remedy}")
+        # Such a key would be refused by the HTTP library, in words that quote it.
+        if not re.fullmatch(r"[!-~]+", key):
             raise SettingsError(
-                f"Connection {self.odp_conn_id} has no API key. Put the private key from ODP (Settings > APIs) in its password."
+                f"Connection {self.odp_conn_id}: the API key holds characters that no key has (a space, a line break or a "
+                f"letter that is not ASCII). {remedy}"
             )
-        return OdpClient(self.address, key, self.options)
+        return key
 
     def test_connection(self) -> tuple[bool, str]:
         """
@@ -126,7 +149,8 @@ class OdpHook(HttpHook):
         :return: whether it worked, and what to do if not.
         """
         try:
-            answer = self.get_client().request("GET", "/schema/objects")
+            options = replace(self.options, retry_budget=0, timeout=min(self.options.timeout, _TEST_SECONDS))
+            answer = OdpClient(self.address, self._key(), options).request("GET", "/schema/objects")
         except OdpExportError as error:
             return False, str(error)
         if answer.status >= 300:
