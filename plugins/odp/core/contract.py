@@ -7,6 +7,7 @@ both out of the pydantic model, so that checks, documentation and ODP's schema a
 
 from __future__ import annotations
 
+import re
 import typing
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,13 +18,18 @@ from pydantic.fields import FieldInfo
 
 from odp.core.exceptions import ReplicaError
 from odp.core.fields import BOOLEAN, KINDS, NUMBER, TIMESTAMP, Boolean, Kind, Number, Text, Timestamp, read_from
-from odp.core.records import Record
+from odp.core.records import Order, Record
 
 LIST = "list"
 """Column kind of an array: the values of an order's lines."""
 
 RESERVED_COLUMNS = ("skip_reason",)
 """Columns of a mapping file that steer the export and are never sent."""
+
+EVENT_COLUMNS = ("action", "identifiers", "idempotence_id", "items", "ts")
+"""Names that an order event gives to parts of its own: no column of orders.sql can be called so."""
+
+_FIELD_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 _ADDED_TYPES: dict[str, Any] = {BOOLEAN.name: Boolean, NUMBER.name: Number, TIMESTAMP.name: Timestamp}
 
@@ -91,7 +97,7 @@ def extended_contract(contract: type[Record], columns: Sequence[Column], list_co
     :param columns: the columns the mapping file selects.
     :param list_columns: names of the columns that hold the values of an order's lines.
     :return: the contract itself if nothing is added.
-    :raises ReplicaError: if the key is not selected, or a column is a list that no field takes.
+    :raises ReplicaError: if the key is not selected, or a column's name or kind is one that no field can have.
     """
     names = {column.name for column in columns}
     if missing := [field.name for field in contract_fields(contract) if field.required and field.name not in names]:
@@ -99,11 +105,26 @@ def extended_contract(contract: type[Record], columns: Sequence[Column], list_co
             f"The mapping query does not select {', '.join(missing)}, without which no record can be sent. "
             "Give the column that holds it this alias."
         )
-    added = [c for c in columns if c.name not in contract.model_fields and c.name not in (*RESERVED_COLUMNS, *list_columns)]
-    if lists := [column.name for column in added if column.kind == LIST]:
+    is_orders = issubclass(contract, Order)
+    list_columns, taken = (list_columns, EVENT_COLUMNS) if is_orders else ((), ())
+    if lists := [column.name for column in columns if column.kind == LIST and column.name not in list_columns]:
         raise ReplicaError(
             f"The mapping query selects {', '.join(lists)} as a list, which ODP has no field type for. "
             f"Lists are only taken as {', '.join(list_columns) or 'the item columns of orders'}."
+        )
+    if single := [column.name for column in columns if column.kind != LIST and column.name in list_columns]:
+        raise ReplicaError(
+            f"The mapping query selects {', '.join(single)} as a single value. It takes a list with one value for each line of "
+            "the order: aggregate the lines with array_agg."
+        )
+    added = [c for c in columns if c.name not in contract.model_fields and c.name not in (*RESERVED_COLUMNS, *list_columns)]
+    wrong = [c.name for c in added if not _FIELD_NAME.fullmatch(c.name)] + [c.name for c in columns if c.name in taken]
+    if wrong:
+        rule = "lower case letters, digits and underscores, the first a letter" + (
+            f"; none of {', '.join(taken)}" if taken else ""
+        )
+        raise ReplicaError(
+            f"The mapping query selects {', '.join(wrong)}, which no field can be called. Give it an alias of {rule}."
         )
     if not added:
         return contract

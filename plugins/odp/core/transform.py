@@ -123,13 +123,13 @@ class Transformer:
         :param chunks: the part's chunks of CSV.
         :return: for each row of the part, whether a later row with the same key makes it superfluous.
         """
-        keys = [self._decide(self.read(chunk)).select(pl.col(SKIP).is_null().alias("sendable"), self._key()) for chunk in chunks]
+        parts, sendable = self._key_parts(), pl.col(SKIP).is_null().alias("sendable")
+        keys = [self._decide(self.read(chunk)).select(sendable, *parts) for chunk in chunks]
         if not keys:
             return pl.Series(dtype=pl.Boolean)
+        has_key = pl.all_horizontal(pl.col(parts).is_not_null())
         return (
-            pl.concat(keys)
-            .select(pl.col("sendable") & pl.col("key").is_not_null() & ~pl.struct("sendable", "key").is_last_distinct())
-            .to_series()
+            pl.concat(keys).select(pl.col("sendable") & has_key & ~pl.struct("sendable", *parts).is_last_distinct()).to_series()
         )
 
     def transform(self, chunk: bytes, superseded: pl.Series, offset: int) -> Outcome:
@@ -168,9 +168,11 @@ class Transformer:
         ]
         return outcome
 
+    def _key_parts(self) -> list[str]:
+        return [*self._contract.key, "action"] if self._is_orders else list(self._contract.key)
+
     def _key(self) -> pl.Expr:
-        parts = [pl.col(name) for name in self._contract.key]
-        return pl.concat_str([*parts, pl.col("action")] if self._is_orders else parts, separator=" ").alias("key")
+        return pl.concat_str(self._key_parts(), separator=" ").alias("key")
 
     def _decide(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Normalise the columns, number the rows, and give each row that is not sent its reason."""
