@@ -112,7 +112,7 @@ class TestQueries:
 
 
 class TestVisibilityDelay:
-    DELAY = 0.4
+    DELAY = 1.0
 
     @pytest.fixture(autouse=True)
     def _delayed(self, server: SandboxOdp) -> None:
