@@ -11,9 +11,9 @@ import sys
 from typing import Any
 
 import pytest
+
 from odp.hooks.odp import OdpHook
 from odp.provider import get_provider_info
-
 from sandbox.world import PROJECT
 
 # The plugins folder is elsewhere and the working directory too: only what pip installed can be found.
