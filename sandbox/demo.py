@@ -72,7 +72,7 @@ def main() -> int:
         console.print("Filling a Commerce replica ...")
         world.fill_replica(Sizes())
         console.print("Creating Airflow's metadata database ...")
-        world.migrate_airflow()
+        world.migrate()
         os.environ.update(world.airflow_environment())
         log = FOLDER / "airflow.log"
         console.print(f"Running the six exports through Airflow (log: {log}) ...")
@@ -132,16 +132,17 @@ def run_export(dag_id: str, conf: dict[str, Any] | None = None) -> dict[str, Any
 def _held(counts: dict[str, Any], export: Export) -> int:
     if export.family == "profiles":
         return int(counts["profiles"])
-    if export.family == "events":
-        return sum(count for name, count in counts["events"].items() if name.startswith("order/"))
+    if export.family == "events":  # each order has one purchase event; cancelled ones have a cancel event after it
+        return int(counts["events"].get("order/purchase", 0))
     return int(counts["objects"].get(export.contract.object_name, 0))
 
 
 def _table(results: list[Result]) -> Table:
-    table = Table("Export", "Window", "Extracted", "Delivered", "Skipped", "Rejected", "Seconds", "In ODP")
+    columns = ("Extracted", "Delivered", "Unchanged", "Skipped", "Rejected", "Uncertain")
+    table = Table("Export", "Window", *columns, "Seconds", "In ODP")
     for result in results:
         summary = result.summary
-        counts = [str(summary.get(name, "-")) for name in ("extracted", "delivered", "skipped", "rejected")]
+        counts = [str(summary.get(name.lower(), "-")) for name in columns]
         window = " … ".join(summary.get("window", ["-"])).replace("-infinity … infinity", "everything")
         table.add_row(result.export.title, window, *counts, f"{result.seconds:.1f}", str(result.in_odp))
     return table

@@ -28,7 +28,7 @@ class Airflow:
 
     def __enter__(self) -> Airflow:
         """Start Airflow and wait until its API answers."""
-        self._world.migrate_airflow()
+        self._world.migrate()
         command = [str(Path(sys.executable).parent / "airflow"), "standalone"]
         # A session of its own: signalled alone, the parent would leave its children running.
         self._process = subprocess.Popen(

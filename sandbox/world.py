@@ -58,7 +58,7 @@ class World:
         self.airflow_home.mkdir(parents=True, exist_ok=True)
         self.postgres.start()
         try:
-            for database in ("commerce", "airflow"):
+            for database in ("commerce", "airflow", "odp_ledger"):
                 self.postgres.create_database(database)
             self._start_odp()
         except BaseException:
@@ -134,11 +134,13 @@ class World:
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(ports["worker_log"]),
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(ports["trigger_log"]),
             "AIRFLOW_CONN_COMMERCE_DB": self.dsn("commerce") + "?options=-c%20search_path%3Ddbo",
+            "AIRFLOW_CONN_ODP_LEDGER": self.dsn("odp_ledger"),
             "AIRFLOW_CONN_ODP_DEFAULT": json.dumps({"conn_type": "odp", "host": self.odp_url, "password": SANDBOX_KEY}),
         }
 
-    def migrate_airflow(self) -> None:
-        """Create or migrate Airflow's metadata database."""
+    def migrate(self) -> None:
+        """Create or migrate the ledger and Airflow's metadata database."""
+        self.run("python", "-m", "odp.create_ledger")
         self.run("airflow", "db", "migrate")
 
     def run(self, *command: str) -> None:

@@ -38,7 +38,7 @@ def world() -> Iterator[World]:
 @pytest.fixture(scope="session")
 def airflow_db(world: World) -> World:
     """The world with Airflow's metadata database created."""
-    world.migrate_airflow()
+    world.migrate()
     return world
 
 
@@ -59,6 +59,14 @@ def empty_replica(database: str) -> str:
         connection.execute("SET search_path = dbo")
         connection.execute((PROJECT / "sandbox" / "commerce" / "schema.sql").read_text())
     return f"{database}?options=-c%20search_path%3Ddbo"
+
+
+@pytest.fixture
+def ledger_database(database: str) -> str:
+    """The connection string of an empty ledger that only this test uses."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute((PROJECT / "include" / "sql" / "ledger.sql").read_bytes())
+    return database
 
 
 @pytest.fixture

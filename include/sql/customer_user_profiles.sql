@@ -40,6 +40,7 @@ WITH selected AS (
 )
 
 SELECT
+    l.Id AS entity_id,
     l.CustomerId AS business_id,
     l.UserProfileId AS user_id,
     l.UserProfileId AS business_user_id,

@@ -36,6 +36,7 @@ WITH selected AS (
 )
 
 SELECT
+    c.Id AS entity_id,
     c.Id AS business_id,
     nullif(c.ParentId, c.Id) AS parent_business_id,
     CASE

@@ -105,6 +105,7 @@ order_discount AS (
 )
 
 SELECT
+    o.Id AS entity_id,
     o.OrderNumber AS order_id,
     o.Status AS order_status,
     o.OrderDate AS purchased_at,

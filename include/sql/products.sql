@@ -119,6 +119,7 @@ main_image AS (
 )
 
 SELECT
+    p.Id AS entity_id,
     p.Id AS product_id,
     p.StyleParentId AS parent_product_id,
     p.ErpNumber AS product_number,

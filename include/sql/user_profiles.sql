@@ -45,6 +45,7 @@ WITH selected AS (
 )
 
 SELECT
+    u.Id AS entity_id,
     CASE WHEN %(email_mode)s = 'unique' THEN lower(btrim(u.Email)) END AS email,
     u.Id AS business_user_id,
     CASE WHEN %(email_mode)s <> 'unique' THEN lower(btrim(u.Email)) END AS contact_email,

@@ -34,6 +34,7 @@ WITH selected AS (
 )
 
 SELECT
+    w.Id AS entity_id,
     w.Id AS warehouse_id,
     w.Name AS name,
     w.Description AS description,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param
 
@@ -15,9 +13,7 @@ from odp.operators.extract import CommerceExtractOperator
 from odp.operators.load import OdpLoadOperator
 from odp.operators.reconcile import OdpReconcileOperator
 from odp.operators.transform import OdpTransformOperator
-
-SQL_DIR = os.environ.get("ODP_SQL_DIR") or str(Path(__file__).resolve().parents[2] / "include" / "sql")
-"""Where the mapping files lie: ``include/sql`` beside ``plugins``, or the environment variable ``ODP_SQL_DIR``."""
+from odp.sql_files import SQL_DIR
 
 
 def build_export_dag(export: Export) -> DAG:

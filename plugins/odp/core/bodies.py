@@ -1,12 +1,19 @@
-"""Upload bodies: JSON arrays of at most 500 items and 1 MB, built once in transform and sent as they are by load."""
+"""
+Upload bodies: JSON arrays of at most 500 items and 1 MB, built once in transform and sent as they are by load.
+
+Beside each body lies its *states*: one CSV line per item that says which record the item is and what it holds, as hashes. Load
+writes them to the ledger as they are; neither file is looked into unless something goes wrong.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from odp.core.staging import LineWriter, read_lines
+from odp.core.staging import FrameWriter, LineWriter, read_frames, read_lines
 
 MAX_ITEMS = 500
 """Items ODP takes in one request (ODP documentation, "Batch requests")."""
@@ -19,56 +26,114 @@ LARGEST_ITEM_BYTES = 9_900_000
 
 
 @dataclass(frozen=True)
+class ItemState:
+    """
+    Which record an item is.
+
+    :param record_key: key of the record.
+    :param key_hash: hash of the key.
+    :param payload_hash: hash of the content.
+    :param action: the event's action; empty for objects and profiles.
+    :param closes: whether the extracted row is dealt with when this item is: an order may need two events.
+    :param entity_id: Commerce's id of the entity.
+    """
+
+    record_key: str
+    key_hash: str
+    payload_hash: str
+    action: str
+    closes: bool
+    entity_id: str
+
+    @classmethod
+    def read(cls, states: bytes) -> list[ItemState]:
+        """Read the states of a body."""
+        rows = csv.reader(io.StringIO(states.decode(), newline=""))
+        return [cls(row[0], row[1], row[2], row[3], row[4] == "t", row[5]) for row in rows]
+
+    @staticmethod
+    def write(states: Iterable[ItemState]) -> bytes:
+        """Write states as CSV lines."""
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        for s in states:
+            writer.writerow((s.record_key, s.key_hash, s.payload_hash, s.action, "t" if s.closes else "f", s.entity_id))
+        return text.getvalue().encode()
+
+
+@dataclass(frozen=True)
 class Body:
     """
     One request body.
 
     :param items: number of items in it.
     :param content: the JSON array.
+    :param states: the states of its items.
+    :param rows: number of extracted rows it deals with.
     """
 
     items: int
     content: bytes
+    states: bytes = b""
+    rows: int = 0
 
 
 class BodyWriter:
     """
-    Pack items into bodies and write one body a line.
+    Pack items into bodies.
 
-    :param lines: where the bodies go.
+    :param lines: where the bodies go, one a line.
+    :param frames: where their states go, one frame a body.
     :param max_items: most items in a body, 1 to 500.
     """
 
-    def __init__(self, lines: LineWriter, max_items: int = MAX_ITEMS) -> None:
+    def __init__(self, lines: LineWriter, frames: FrameWriter, max_items: int = MAX_ITEMS) -> None:
         self._lines = lines
+        self._frames = frames
         self._max_items = max_items
         self._items: list[bytes] = []
+        self._states: list[bytes] = []
         self._bytes = 0
-        self.bodies = 0
-        self.items = 0
+        self._rows = 0
+        self.bodies = self.items = self.rows = 0
 
-    def add(self, item: bytes) -> None:
-        """Add one item, in the order in which ODP shall receive it."""
-        if self._items and (len(self._items) >= self._max_items or self._bytes + len(item) > TARGET_BYTES):
+    def add(self, items: Sequence[bytes], states: Sequence[bytes]) -> None:
+        """
+        Add the items of one row, which stay together and in this order.
+
+        :param items: JSON objects.
+        :param states: a CSV line for each; the last one closes the row.
+        """
+        size = sum(map(len, items))
+        if self._items and (len(self._items) + len(items) > self._max_items or self._bytes + size > TARGET_BYTES):
             self.close()
-        self._items.append(item)
-        self._bytes += len(item) + 1
+        self._items += items
+        self._states += states
+        self._bytes += size
+        self._rows += 1
+        if len(items) > self._max_items:  # a body of one item cannot hold a purchase and its cancel
+            self.close()
 
     def close(self) -> None:
         """Write what is left."""
-        if self._items:
-            self._lines.write(b"%d\t[%s]" % (len(self._items), b",".join(self._items)))
+        for start in range(0, len(self._items), self._max_items):
+            items, states = (part[start : start + self._max_items] for part in (self._items, self._states))
+            rows = self._rows if start + self._max_items >= len(self._items) else 0
+            self._lines.write(b"%d\t%d\t[%s]" % (len(items), rows, b",".join(items)))
+            self._frames.write(b"".join(states))
             self.bodies += 1
-            self.items += len(self._items)
-            self._items, self._bytes = [], 0
+            self.items += len(items)
+        self.rows += self._rows
+        self._items, self._states, self._bytes, self._rows = [], [], 0, 0
 
 
-def read_bodies(file: IO[bytes]) -> Iterator[Body]:
+def read_bodies(bodies: IO[bytes], states: IO[bytes]) -> Iterator[Body]:
     """
     Read the bodies that a :class:`BodyWriter` wrote, without looking into them.
 
-    :param file: an open binary file.
+    :param bodies: the open file of bodies.
+    :param states: the open file of their states.
     """
-    for line in read_lines(file):
-        count, _, content = line.partition(b"\t")
-        yield Body(int(count), content)
+    for line, state in zip(read_lines(bodies), read_frames(states), strict=True):
+        items, rows, content = line.split(b"\t", 2)
+        yield Body(int(items), content, state, int(rows))

@@ -7,26 +7,30 @@ Sorting of answers (ODP documents 202, 400, 403 and 404; the rest is what API ga
 * 400 naming items: those items are rejected, the others sent again; 400 naming none, and 413: the body is halved;
 * 403 and 404: fail at once, a retry cannot help;
 * 429, 5xx, timeouts and dropped connections: retried with growing, jittered waits (``Retry-After`` is honoured) until the
-  retry budget ends.
+  retry budget ends; then a circuit opens, and requests that wait give up at once instead of hammering an ODP that is down;
+* a lost answer to a request that must not be sent twice: reported as unknown.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import tenacity
 import urllib3
 
 from odp.core.bodies import Body
-from odp.core.exceptions import OdpApiError, OdpForbiddenError, OdpNotFoundError, OdpUnavailableError
+from odp.core.exceptions import OdpApiError, OdpForbiddenError, OdpNotFoundError, OdpUnavailableError, OdpUnknownOutcomeError
 from odp.core.pacing import REQUESTS_PER_SECOND, LocalPacer, Pacer
 
 log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 LONGEST_WAIT_SECONDS = 30.0
 
@@ -55,25 +59,29 @@ class RejectedItem:
     """
     An item that ODP refused.
 
+    :param position: its position in the body.
     :param item: the item as it was sent.
     :param reason: ODP's words.
     """
 
+    position: int
     item: Any
     reason: str
 
 
 @dataclass(frozen=True)
-class Delivery:
+class Answer:
     """
-    What became of one body.
+    ODP's answer to an upload.
 
-    :param accepted: number of items ODP acknowledged.
-    :param rejected: the items it refused.
+    :param status: HTTP status.
+    :param words: what it says in an error, shortened.
+    :param named: for a 400, the positions of the items it names, and why; empty if it names none.
     """
 
-    accepted: int
-    rejected: list[RejectedItem]
+    status: int
+    words: str
+    named: Mapping[int, str]
 
 
 class _TryAgainError(Exception):
@@ -91,9 +99,16 @@ class OdpClient:
     :param base_url: address of the API without the version, such as ``https://api.us1.odp.optimizely.com``.
     :param api_key: the account's API key; it is sent as a header and kept nowhere else.
     :param options: how requests are sent.
+    :param pacers: pacers by API family; by default each holds for this client alone.
     """
 
-    def __init__(self, base_url: str, api_key: str, options: ClientOptions | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str,
+        options: ClientOptions | None = None,
+        pacers: Mapping[str, Pacer] | None = None,
+    ) -> None:
         self.options = options or ClientOptions()
         self.base_url = base_url.rstrip("/").removesuffix("/v3")
         self._pool = urllib3.PoolManager(
@@ -103,27 +118,26 @@ class OdpClient:
             retries=False,
             headers={"x-api-key": api_key, "Content-Type": "application/json"},
         )
-        self._pacers: dict[str, Pacer] = {family: LocalPacer(rate) for family, rate in self.options.requests_per_second.items()}
+        self._down = threading.Event()
+        limits = self.options.requests_per_second
+        self._pacers: Mapping[str, Pacer] = pacers or {family: LocalPacer(rate) for family, rate in limits.items()}
 
     def __repr__(self) -> str:
         return f"OdpClient({self.base_url!r})"
 
-    def send(self, path: str, bodies: Iterable[Body]) -> Iterator[Delivery]:
+    def each(self, bodies: Iterable[Body], work: Callable[[Body], Result]) -> Iterator[Result]:
         """
-        Upload bodies over several connections; results come in the order in which they are complete.
+        Deal with bodies over several connections; results come in the order in which they are complete.
 
-        :param path: upload path under ``/v3``, such as ``/objects/products``.
-        :param bodies: read only as fast as they are sent.
-        :raises OdpForbiddenError: on 403.
-        :raises OdpNotFoundError: on 404.
-        :raises OdpUnavailableError: when a request has used up its retry budget.
+        :param bodies: read only as fast as they are dealt with.
+        :param work: called for each body, in as many threads as requests may be under way.
         """
         limit = 2 * self.options.concurrency
         with ThreadPoolExecutor(self.options.concurrency, thread_name_prefix="odp") as executor:
-            under_way: set[Future[Delivery]] = set()
+            under_way: set[Future[Result]] = set()
             try:
                 for body in bodies:
-                    under_way.add(executor.submit(self.deliver, path, body))
+                    under_way.add(executor.submit(work, body))
                     if len(under_way) >= limit:
                         done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
                         yield from [future.result() for future in done]
@@ -132,31 +146,56 @@ class OdpClient:
             finally:
                 executor.shutdown(wait=True, cancel_futures=True)
 
-    def deliver(self, path: str, body: Body) -> Delivery:
+    def upload(self, path: str, content: bytes, *, repeatable: bool = True) -> Answer:
         """
-        Upload one body, isolating the items that ODP refuses.
+        Upload one body as it is.
+
+        :param path: upload path under ``/v3``.
+        :param content: a JSON array of at most 500 items.
+        :param repeatable: whether sending it twice does no harm; if not, a lost answer ends the attempt.
+        :raises OdpUnknownOutcomeError: if it is not repeatable and its answer was lost.
+        """
+        answer = self.request("POST", path, content, repeatable=repeatable)
+        if answer.status < 300:
+            return Answer(answer.status, "", {})
+        if answer.status not in (400, 413):
+            raise OdpApiError(f"ODP answered {answer.status} to POST {path}: {_words(answer)}.")
+        named = _named_items(answer, len(orjson.loads(content))) if answer.status == 400 else {}
+        return Answer(answer.status, f"ODP answered {answer.status}: {_words(answer)}", named)
+
+    def deliver(self, path: str, body: Body) -> list[RejectedItem]:
+        """
+        Upload one body whose items may be sent again, isolating those that ODP refuses.
 
         :param path: upload path under ``/v3``.
         :param body: at most 500 items.
+        :return: the refused items; ODP has acknowledged all others.
         """
-        answer = self.request("POST", path, body.content)
+        answer = self.upload(path, body.content)
         if answer.status < 300:
-            return Delivery(body.items, [])
-        if answer.status not in (400, 413):
-            raise OdpApiError(f"ODP answered {answer.status} to POST {path}: {_words(answer)}.")
-        items = orjson.loads(body.content)
-        reasons = _named_items(answer, len(items)) if answer.status == 400 else {}
-        if reasons:
-            good = [item for position, item in enumerate(items) if position not in reasons]
-            rejected = [RejectedItem(items[position], reason) for position, reason in reasons.items()]
-            return _joined(Delivery(0, rejected), *([self.deliver(path, _body(good))] if good else []))
-        if len(items) == 1:
-            return Delivery(0, [RejectedItem(items[0], f"ODP answered {answer.status}: {_words(answer)}")])
-        middle = len(items) // 2
-        return _joined(self.deliver(path, _body(items[:middle])), self.deliver(path, _body(items[middle:])))
+            return []
+        return self._isolate(path, list(enumerate(orjson.loads(body.content))), answer)
+
+    def _isolate(self, path: str, items: list[tuple[int, Any]], answer: Answer) -> list[RejectedItem]:
+        if not answer.named and len(items) == 1:
+            return [RejectedItem(*items[0], answer.words)]
+        rejected = [RejectedItem(*items[at], reason) for at, reason in answer.named.items()]
+        rest = [item for at, item in enumerate(items) if at not in answer.named]
+        middle = len(rest) if answer.named else len(rest) // 2
+        for part in filter(None, (rest[:middle], rest[middle:])):
+            again = self.upload(path, orjson.dumps([item for _, item in part]))
+            if again.status >= 300:
+                rejected += self._isolate(path, part, again)
+        return rejected
 
     def request(
-        self, method: str, path: str, body: bytes | None = None, *, query: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        repeatable: bool = True,
     ) -> urllib3.BaseHTTPResponse:
         """
         Send one request, paced and with retries.
@@ -165,22 +204,32 @@ class OdpClient:
         :param path: path under ``/v3``.
         :param body: JSON.
         :param query: query parameters.
+        :param repeatable: whether sending it twice does no harm.
         :return: an answer that is neither 403, 404 on an upload, nor worth a retry.
         :raises OdpForbiddenError: on 403.
         :raises OdpNotFoundError: on 404 to an upload.
         :raises OdpUnavailableError: when the retry budget is used up.
+        :raises OdpUnknownOutcomeError: if the request is not repeatable and its answer was lost.
         """
+        if self._down.is_set():
+            raise OdpUnavailableError(
+                f"{self.base_url} was down for the whole retry budget of another request; not tried: {path}."
+            )
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_TryAgainError),
             wait=_wait_time,
-            stop=tenacity.stop_after_delay(self.options.retry_budget),
+            stop=tenacity.stop_any(
+                tenacity.stop_after_delay(self.options.retry_budget), tenacity.stop_when_event_set(self._down)
+            ),
+            sleep=tenacity.sleep_using_event(self._down),
             before_sleep=lambda state: log.warning(
                 "%s %s: %s; trying again in %.1f s", method, path, _cause(state), state.upcoming_sleep
             ),
         )
         try:
-            return retrying(self._send_once, method, path, body, query)
+            return retrying(self._send_once, method, path, body, query, repeatable)
         except tenacity.RetryError as error:
+            self._down.set()
             attempts = error.last_attempt.attempt_number
             raise OdpUnavailableError(
                 f"ODP did not accept {method} {path} in {self.options.retry_budget:.0f} s and {attempts} attempts. Last: "
@@ -188,15 +237,22 @@ class OdpClient:
                 "acknowledged stays delivered."
             ) from None
 
-    def _send_once(self, method: str, path: str, body: bytes | None, query: Mapping[str, str] | None) -> urllib3.BaseHTTPResponse:
+    def _send_once(
+        self, method: str, path: str, body: bytes | None, query: Mapping[str, str] | None, repeatable: bool
+    ) -> urllib3.BaseHTTPResponse:
         if method == "POST" and (pacer := self._pacers.get(path.split("/")[1])):
             pacer.wait()
         try:
             answer = self._pool.request(method, f"{self.base_url}/v3{path}", body=body, fields=query)
         except urllib3.exceptions.SSLError as error:
             raise OdpApiError(f"The TLS certificate of {self.base_url} cannot be verified: {error}.") from None
+        except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
+            raise _TryAgainError(f"no connection to {self.base_url} ({type(error).__name__}: {error})") from None
         except urllib3.exceptions.HTTPError as error:
-            raise _TryAgainError(f"no answer from {self.base_url} ({type(error).__name__}: {error})") from None
+            reason = f"no answer from {self.base_url} ({type(error).__name__}: {error})"
+            raise (_TryAgainError(reason) if repeatable else OdpUnknownOutcomeError(reason)) from None
+        if answer.status == 504 and not repeatable:
+            raise OdpUnknownOutcomeError(f"{self.base_url} answered 504: the request may have arrived")
         if answer.status == 429 or answer.status >= 500:
             raise _TryAgainError(f"ODP answered {answer.status}: {_words(answer)}", _retry_after(answer))
         if answer.status == 403:
@@ -211,14 +267,6 @@ class OdpClient:
                 "it by the create_schema setting."
             )
         return answer
-
-
-def _body(items: list[Any]) -> Body:
-    return Body(len(items), orjson.dumps(items))
-
-
-def _joined(*deliveries: Delivery) -> Delivery:
-    return Delivery(sum(d.accepted for d in deliveries), [item for d in deliveries for item in d.rejected])
 
 
 def _named_items(answer: urllib3.BaseHTTPResponse, count: int) -> dict[int, str]:

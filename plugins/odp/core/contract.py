@@ -23,7 +23,7 @@ from odp.core.records import Order, Record
 LIST = "list"
 """Column kind of an array: the values of an order's lines."""
 
-RESERVED_COLUMNS = ("skip_reason",)
+RESERVED_COLUMNS = ("skip_reason", "entity_id")
 """Columns of a mapping file that steer the export and are never sent."""
 
 EVENT_COLUMNS = ("action", "identifiers", "idempotence_id", "items", "ts")

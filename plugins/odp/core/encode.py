@@ -58,50 +58,65 @@ def order_line_item(names: Sequence[str], *, is_cancel: pl.Expr) -> pl.Expr:
     return flat_json([written(name) for name in names])
 
 
-def order_event_items(frame: pl.DataFrame, header: Sequence[str]) -> pl.Series:
+def order_events(frame: pl.DataFrame, header: Sequence[str]) -> pl.DataFrame:
     """
-    Return the items of ``POST /events`` for orders.
+    Encode orders as items of ``POST /events``.
 
     :param frame: typed columns of orders, with ``action`` and ``items`` (the JSON of the item list, null without lines).
     :param header: the fields of the order's header.
+    :return: columns ``item`` and ``content``: what of the item says whether the order has changed, without its times.
     """
     is_cancel = pl.col("action") == "cancel"
     amounts = {name: pl.when(is_cancel).then(0.0 - pl.col(name)).otherwise(pl.col(name)) for name in _ORDER_AMOUNTS}
     # A full cancel leaves no tax and no shipping: ODP overwrites both with what is given here.
     amounts |= {name: pl.when(is_cancel).then(0.0).otherwise(pl.col(name)) for name in ("tax", "shipping")}
     amounts["discount"] = pl.when(~is_cancel).then(pl.col("discount"))
-    amounts = {name: expression for name, expression in amounts.items() if name in frame.columns}
     identifiers = flat_json(
         [pl.col("identifier_email").alias("email"), pl.col("identifier_business_user_id").alias("business_user_id")]
     )
     timestamp = pl.when(is_cancel).then(pl.coalesce("cancelled_at", "purchased_at")).otherwise(pl.col("purchased_at"))
-    return (
-        frame.with_columns(
-            timestamp.alias("ts"),
-            identifiers.alias("identifiers"),
-            pl.Series("idempotence_id", idempotence_ids(frame["order_id"], frame["action"])),
-            **amounts,
-        )
-        .with_columns(flat_json(header).str.strip_suffix("}").alias("order"))
-        .select(
-            pl.concat_str(
-                pl.lit('{"type":"order","action":"'),
-                "action",
-                pl.lit('","identifiers":'),
-                "identifiers",
-                pl.lit(',"data":{"ts":'),
-                "ts",
-                # Imported history is not activity of the person: it must not count as monthly active use.
-                pl.lit(',"active_event":false,"idempotence_id":"'),
-                "idempotence_id",
-                pl.lit('","order":'),
-                "order",
-                pl.concat_str(pl.lit(',"items":['), "items", pl.lit("]")).fill_null(""),
-                pl.lit("}}}"),
-            ).alias("item")
-        )
-        .to_series()
+    encoded = frame.with_columns(
+        timestamp.alias("ts"),
+        identifiers.alias("identifiers"),
+        pl.Series("idempotence_id", idempotence_ids(frame["order_id"], frame["action"]), dtype=pl.String),
+        **amounts,
+    ).with_columns(
+        pl.concat_str(
+            flat_json(header).str.strip_suffix("}"),
+            pl.concat_str(pl.lit(',"items":['), "items", pl.lit("]")).fill_null(""),
+            pl.lit("}"),
+        ).alias("order")
     )
+    return encoded.select(
+        pl.concat_str(
+            pl.lit('{"type":"order","action":"'),
+            "action",
+            pl.lit('","identifiers":'),
+            "identifiers",
+            pl.lit(',"data":{"ts":'),
+            "ts",
+            # Imported history is not activity of the person: it must not count as monthly active use.
+            pl.lit(',"active_event":false,"idempotence_id":"'),
+            "idempotence_id",
+            pl.lit('","order":'),
+            "order",
+            pl.lit("}}"),
+        ).alias("item"),
+        pl.concat_str("action", "identifiers", "order").alias("content"),
+    )
+
+
+def order_updates(frame: pl.DataFrame, header: Sequence[str]) -> pl.Series:
+    """
+    Encode orders as items of ``POST /objects/orders``: the header as it is now, for orders whose event was sent before.
+
+    :param frame: typed columns of orders, with ``action``.
+    :param header: the fields of the order's header.
+    """
+    # A cancelled order has nothing left; its cancel event has already subtracted everything.
+    is_cancel = pl.col("action") == "cancel"
+    amounts = {name: pl.when(is_cancel).then(0.0).otherwise(pl.col(name)) for name in (*_ORDER_AMOUNTS, "tax", "shipping")}
+    return frame.with_columns(**amounts).select(flat_json([*header, pl.col("action").alias("status")])).to_series()
 
 
 def idempotence_ids(order_ids: pl.Series, actions: pl.Series) -> list[str]:

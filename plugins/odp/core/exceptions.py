@@ -43,9 +43,17 @@ class OdpUnavailableError(OdpApiError):
     """ODP did not accept a request within the retry budget; a later retry goes on from there."""
 
 
+class OdpUnknownOutcomeError(OdpApiError):
+    """The answer to a request was lost: ODP may or may not have stored what it carried."""
+
+
 class AccountingError(CannotSucceedError):
     """The counts of a run do not add up: extracted is not delivered + unchanged + skipped + rejected."""
 
 
 class TooManyRejectsError(CannotSucceedError):
     """More rows were rejected than ``max_reject_ratio`` allows. Everything good was delivered first."""
+
+
+class LedgerError(CannotSucceedError):
+    """The ledger does not exist or is of another version."""

@@ -78,6 +78,8 @@ def extract(
     selection: Selection,
     settings: Settings,
     staging: Staging,
+    *,
+    retried: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """
     Read a window and stage it in parts.
@@ -89,6 +91,7 @@ def extract(
     :param selection: which rows.
     :param settings: the team's settings.
     :param staging: the run's folder; what an earlier try left there is removed.
+    :param retried: entities that earlier runs could not deliver, read as well, in the window or not.
     :return: one entry per part: ``part`` (its number), ``file`` and ``rows``.
     :raises ReplicaError: if the replica lacks something required or its configuration contradicts itself.
     """
@@ -111,14 +114,18 @@ def extract(
     parameters = selection.parameters(settings)
     columns = describe(connection, mapping, parameters, absences)
     extended_contract(export.contract_for(settings), columns, ITEM_COLUMNS)  # fails here, before a row is read
-    rows_of_query = stream_rows(connection, mapping, parameters, absences, columns)
-    parts = list(_stage_parts(rows_of_query, settings.part_rows, staging))
+    rows_of_window = stream_rows(connection, mapping, parameters, absences, columns)
+    # First, so that where both queries find an entity the row of the window is the later one.
+    selection_of_retried = Selection(window=Window(), ids=retried, as_of=selection.as_of).parameters(settings)
+    rows_of_retried = stream_rows(connection, mapping, selection_of_retried, absences, columns) if retried else ()
+    parts = list(_stage_parts(itertools.chain(rows_of_retried, rows_of_window), settings.part_rows, staging))
     connection.rollback()
     manifest |= {
         "window": [selection.window.start_text, selection.window.end_text],
         "columns": [[column.name, column.kind] for column in columns],
         "rows": sum(part["rows"] for part in parts),
         "parts": parts,
+        "retried": list(retried),
     }
     staging.write_json(MANIFEST, manifest)
     return parts

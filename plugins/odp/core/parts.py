@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from typing import Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from odp.core.bodies import BodyWriter, read_bodies
 from odp.core.client import OdpClient
 from odp.core.contract import Column, extended_contract
+from odp.core.deliver import EventLoader, Fates, RecordLoader
 from odp.core.exceptions import StagingError
 from odp.core.exports import Export
 from odp.core.extract import MANIFEST
+from odp.core.ledger import Ledger
 from odp.core.odp_schema import ensure_schema
 from odp.core.order_lines import ITEM_COLUMNS
 from odp.core.records import Record
 from odp.core.settings import Settings
-from odp.core.staging import LineWriter, Staging, read_frames
+from odp.core.staging import FrameWriter, LineWriter, Staging, read_frames
+from odp.core.uncertain import Resolver
+
+if TYPE_CHECKING:
+    from odp.core.changes import Upload
 
 log = logging.getLogger(__name__)
+
+UNCERTAIN_REASON = "An event of this order is on its way, or the answer to it was lost; a later run looks for it in ODP."
 
 
 def run_contract(export: Export, settings: Settings, manifest: dict[str, Any]) -> tuple[type[Record], list[Column]]:
@@ -37,29 +47,40 @@ def run_contract(export: Export, settings: Settings, manifest: dict[str, Any]) -
 
 
 def transform_part(
-    export: Export, part: dict[str, Any], settings: Settings, staging: Staging, *, batch_size: int
+    export: Export,
+    part: dict[str, Any],
+    settings: Settings,
+    staging: Staging,
+    ledger: Ledger,
+    *,
+    batch_size: int,
+    resend: bool,
 ) -> dict[str, Any]:
     """
-    Turn a staged part into upload bodies and rejects.
+    Turn a staged part into upload bodies and rejects, leaving out what ODP has acknowledged as it is.
 
     :param export: what is sent.
     :param part: the part, as extract listed it.
     :param settings: the team's settings.
     :param staging: the run's folder.
+    :param ledger: the export's ledger; it is only read.
     :param batch_size: items in a body, 1 to 500.
+    :param resend: whether unchanged records are sent all the same.
     :return: the part's counts and the names of its files.
     :raises StagingError: if the part does not hold as many rows as were extracted.
     """
+    from odp.core.changes import ChangeDetector
     from odp.core.transform import Transformer
 
     manifest = staging.read_json(MANIFEST)
     contract, columns = run_contract(export, settings, manifest)
     transformer = Transformer(contract, export.family, columns, manifest.get("actions"))
+    detector = ChangeDetector(export, transformer, ledger, resend=resend)
     number = part["part"]
-    bodies_name, rejects_name = f"bodies-{number:05d}.jsonl.zst", f"rejects-{number:05d}.jsonl.zst"
+    rejects_name = f"rejects-{number:05d}.jsonl.zst"
     skipped: Counter[str] = Counter()
     statuses: Counter[tuple[str, str]] = Counter()
-    rows = rejected = cut = 0
+    counts = Counter(extracted=0, unchanged=0, rejected=0, uncertain=0, cut=0)
 
     with staging.read(part["file"]) as file:
         superseded = transformer.superseded_rows(read_frames(file))
@@ -69,33 +90,80 @@ def transform_part(
             "Clear the extract task of this run to stage it again."
         )
     with ExitStack() as stack:
-        bodies = BodyWriter(stack.enter_context(LineWriter(stack.enter_context(staging.write(bodies_name)))), batch_size)
+        uploads = _UploadFiles(stack, staging, number, batch_size)
         rejects = stack.enter_context(LineWriter(stack.enter_context(staging.write(rejects_name))))
         file = stack.enter_context(staging.read(part["file"]))
         for chunk in read_frames(file):
-            outcome = transformer.transform(chunk, superseded, rows)
-            rows += outcome.rows
-            for item in outcome.items:
-                bodies.add(item.encode())
+            outcome = transformer.transform(chunk, superseded, counts["extracted"])
+            changes = detector.detect(outcome)
+            uploads.add(changes.uploads)
             for reject in outcome.rejects:
                 rejects.write(reject.as_json())
-            rejected += len(outcome.rejects)
+            for key, entity_id in changes.uncertain:
+                rejects.write(uncertain_line(entity_id, key))
+            counts.update(
+                extracted=outcome.rows,
+                unchanged=changes.unchanged,
+                rejected=len(outcome.rejects),
+                uncertain=len(changes.uncertain),
+                cut=outcome.cut,
+            )
             skipped.update(outcome.skipped)
             statuses.update(outcome.statuses)
-            cut += outcome.cut
-        bodies.close()
+        listed = uploads.close()
     return {
         "part": number,
-        "bodies": bodies_name,
+        "uploads": listed,
+        "records": sum(upload["rows"] for upload in listed),
         "rejects": rejects_name,
-        "extracted": rows,
-        "records": bodies.items,
-        "requests": bodies.bodies,
         "skipped": dict(skipped),
-        "rejected": rejected,
-        "cut": cut,
         "statuses": [[status, action, count] for (status, action), count in sorted(statuses.items())],
+        **counts,
     }
+
+
+def uncertain_line(entity_id: str, key: str) -> bytes:
+    """Return the staged line of an order that a later run has to look at again."""
+    return orjson.dumps({"entity_id": entity_id, "key": key, "reason": UNCERTAIN_REASON, "uncertain": True})
+
+
+class _UploadFiles:
+    """The files of bodies of a part, one pair per upload path, opened when the path is first used."""
+
+    def __init__(self, stack: ExitStack, staging: Staging, part: int, batch_size: int) -> None:
+        self._stack = stack
+        self._staging = staging
+        self._part = part
+        self._batch_size = batch_size
+        self._writers: dict[str, BodyWriter] = {}
+
+    def add(self, uploads: Mapping[str, Iterable[Upload]]) -> None:
+        """Add uploads by path."""
+        for path, uploads_of_path in uploads.items():
+            writer = self._writers.get(path) or self._open(path)
+            for upload in uploads_of_path:
+                writer.add(upload.items, upload.states)
+
+    def close(self) -> list[dict[str, Any]]:
+        """Write what is left and list the files."""
+        for writer in self._writers.values():
+            writer.close()
+        return [
+            {"path": path, "rows": writer.rows, "items": writer.items, "requests": writer.bodies, **self._names(path)}
+            for path, writer in self._writers.items()
+            if writer.bodies
+        ]
+
+    def _names(self, path: str) -> dict[str, str]:
+        stem = f"{self._part:05d}-{path.rsplit('/', 1)[1]}"
+        return {"bodies": f"bodies-{stem}.jsonl.zst", "states": f"states-{stem}.csv.zst"}
+
+    def _open(self, path: str) -> BodyWriter:
+        names = self._names(path)
+        lines = self._stack.enter_context(LineWriter(self._stack.enter_context(self._staging.write(names["bodies"]))))
+        frames = FrameWriter(self._stack.enter_context(self._staging.write(names["states"])))
+        writer = self._writers[path] = BodyWriter(lines, frames, self._batch_size)
+        return writer
 
 
 def load_part(
@@ -104,47 +172,70 @@ def load_part(
     client: OdpClient,
     settings: Settings,
     staging: Staging,
+    ledger: Ledger,
     *,
+    run_id: str,
     dry_run: bool,
+    repeated: bool,
 ) -> dict[str, Any]:
     """
-    Send a part's bodies to ODP.
+    Send a part's bodies to ODP and record what it acknowledges.
 
     :param export: what is sent.
     :param transformed: the part, as transform reported it.
     :param client: the account it is sent to.
     :param settings: the team's settings.
     :param staging: the run's folder.
-    :param dry_run: send nothing; the bodies stay where transform wrote them.
-    :return: the part's counts: ``delivered``, ``rejected``, ``not_sent``.
+    :param ledger: the export's ledger.
+    :param run_id: the run.
+    :param dry_run: send and claim nothing; the bodies stay where transform wrote them.
+    :param repeated: whether an earlier try may have delivered some of it.
+    :return: the part's counts: ``delivered`` (as the ledger counts), ``rejected``, ``unchanged``, ``uncertain``, ``not_sent``.
     :raises OdpForbiddenError: if the key may not upload.
     :raises OdpUnavailableError: if ODP did not take a body within the retry budget.
     """
-    number = transformed["part"]
-    counts: dict[str, Any] = {
-        "part": number,
-        "delivered": 0,
-        "rejected": 0,
-        "not_sent": 0,
-        "rejects": None,
-    }
+    number, uploads = transformed["part"], transformed["uploads"]
+    counts: dict[str, Any] = {"part": number, "delivered": 0, "rejected": 0, "unchanged": 0, "uncertain": 0, "not_sent": 0}
     if dry_run:
-        log.info("Dry run: %s bodies stay in %s", transformed["requests"], staging.path_of(transformed["bodies"]))
+        for upload in uploads:
+            log.info(
+                "Dry run: %s requests to %s stay in %s", upload["requests"], upload["path"], staging.path_of(upload["bodies"])
+            )
         return counts | {"not_sent": transformed["records"]}
-    if not transformed["records"]:
+    if not uploads:
         return counts
     if settings.create_schema:
         contract, _ = run_contract(export, settings, staging.read_json(MANIFEST))
         if created := ensure_schema(client, contract):
             log.info("Created in ODP: %s", ", ".join(created))
+    records = RecordLoader(client, ledger, run_id, number, repeated=repeated)
+    resolver = Resolver(client, timedelta(minutes=settings.visibility_delay_minutes))
+    events = EventLoader(client, ledger, resolver, run_id, number)
+    fates = Fates()
+    for upload in uploads:
+        with staging.read(upload["bodies"]) as bodies, staging.read(upload["states"]) as states:
+            loader = events if upload["path"] == "/events" else records
+            fates.add(loader.load(upload["path"], read_bodies(bodies, states)))
     rejects_name = f"rejects-odp-{number:05d}.jsonl.zst"
-    with ExitStack() as stack:
-        rejects = stack.enter_context(LineWriter(stack.enter_context(staging.write(rejects_name))))
-        file = stack.enter_context(staging.read(transformed["bodies"]))
-        for delivery in client.send(export.path, read_bodies(file)):
-            counts["delivered"] += delivery.accepted
-            for rejected in delivery.rejected:
-                key = export.key_of_item(rejected.item)
-                rejects.write(orjson.dumps({"key": key, "reason": rejected.reason, "item": rejected.item}))
-                counts["rejected"] += 1
-    return counts | {"rejects": rejects_name}
+    with staging.write(rejects_name) as file, LineWriter(file) as lines:
+        for reject in fates.rejects:
+            lines.write(
+                orjson.dumps(
+                    {
+                        "entity_id": reject.entity_id,
+                        "key": reject.record_key,
+                        "reason": reject.reason,
+                        "row": reject.payload,
+                        "odp": True,
+                    }
+                )
+            )
+        for state in fates.uncertain:
+            lines.write(uncertain_line(state.entity_id, state.record_key))
+    return counts | {
+        "delivered": ledger.delivered_rows(run_id, number),
+        "rejected": fates.rejected,
+        "unchanged": fates.unchanged,
+        "uncertain": len(fates.uncertain),
+        "rejects": rejects_name,
+    }

@@ -51,6 +51,17 @@ class Settings(BaseModel):
         description="Where files are staged between tasks, such as s3://bucket/odp or file:///shared/odp; "
         "empty: the folder odp_staging under AIRFLOW_HOME.",
     )
+    visibility_delay_minutes: float = Field(
+        default=15.0,
+        ge=0.0,
+        description="How long an event that ODP has acknowledged may stay invisible; only after it does 'not there' count.",
+    )
+    read_back_sample: int = Field(
+        default=20, ge=0, le=1_000, description="Delivered records that reconcile reads back from ODP to compare; 0 is none."
+    )
+    retention_days: int = Field(
+        default=30, ge=1, description="Age at which the maintenance DAG removes staged files, closed rejects and runs."
+    )
     statement_timeout_minutes: int = Field(
         default=120, ge=0, description="Longest time one query may run on the replica; 0 is no limit."
     )

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from odp.core.bodies import LARGEST_ITEM_BYTES
 from odp.core.columns import check, cut_long_texts, missing_as_null, normalise
 from odp.core.contract import LIST, Column, ContractField, contract_fields
-from odp.core.encode import object_items, order_event_items, profile_items
+from odp.core.encode import object_items, order_events, order_updates, profile_items
 from odp.core.exceptions import StagingError
 from odp.core.exports import Family
 from odp.core.order_lines import ITEM_PREFIX, Lines, read_lines
@@ -30,6 +30,7 @@ from odp.core.records import Order, Record
 
 ROW = "__row"
 SKIP = "skip_reason"
+ENTITY = "entity_id"
 SUPERSEDED = "superseded by a later row with the same key"
 
 
@@ -38,18 +39,20 @@ class Reject:
     """
     A row that cannot be sent.
 
+    :param entity_id: Commerce's id of the entity, by which a later run reads it again.
     :param key: the record's key, as far as it is known.
     :param reason: what is wrong, in a sentence.
     :param row: the row's values as they were read.
     """
 
+    entity_id: str
     key: str
     reason: str
     row: Mapping[str, Any]
 
     def as_json(self) -> bytes:
         """Return the reject as one line of JSON."""
-        return orjson.dumps({"key": self.key, "reason": self.reason, "row": self.row})
+        return orjson.dumps({"entity_id": self.entity_id, "key": self.key, "reason": self.reason, "row": self.row})
 
 
 @dataclass
@@ -58,7 +61,10 @@ class Outcome:
     What became of the rows of one chunk.
 
     :param rows: number of rows.
-    :param items: JSON items to send, in order.
+    :param records: the rows that can be sent: ``record_key``, ``entity_id``, the JSON ``item``, and ``content``, the text
+        that says whether the record has changed.
+    :param orders: for orders, the typed columns behind the records, in the same order.
+    :param lines: for orders, their lines.
     :param skipped: number of rows by reason.
     :param rejects: the rejected rows.
     :param cut: number of texts that were cut to ODP's limit.
@@ -66,11 +72,18 @@ class Outcome:
     """
 
     rows: int
-    items: list[str] = field(default_factory=list)
+    records: pl.DataFrame
+    orders: pl.DataFrame | None = None
+    lines: Lines | None = None
     skipped: Counter[str] = field(default_factory=Counter)
     rejects: list[Reject] = field(default_factory=list)
     cut: int = 0
     statuses: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    @property
+    def items(self) -> list[str]:
+        """The JSON items, in the order of the rows."""
+        return self.records["item"].to_list()
 
 
 class Transformer:
@@ -123,7 +136,7 @@ class Transformer:
         :param chunks: the part's chunks of CSV.
         :return: for each row of the part, whether a later row with the same key makes it superfluous.
         """
-        parts, sendable = self._key_parts(), pl.col(SKIP).is_null().alias("sendable")
+        parts, sendable = self._contract.key, pl.col(SKIP).is_null().alias("sendable")
         keys = [self._decide(self.read(chunk)).select(sendable, *parts) for chunk in chunks]
         if not keys:
             return pl.Series(dtype=pl.Boolean)
@@ -141,45 +154,64 @@ class Transformer:
         :param offset: number of the part's rows before this chunk.
         """
         frame = self._decide(self.read(chunk))
-        outcome = Outcome(rows=frame.height)
+        rows = frame.height
         frame = frame.with_columns(
-            pl.when(pl.col(SKIP).is_null() & superseded.slice(offset, frame.height))
+            pl.when(pl.col(SKIP).is_null() & superseded.slice(offset, rows))
             .then(pl.lit(SUPERSEDED))
             .otherwise(pl.col(SKIP))
             .alias(SKIP)
         )
-        if self._is_orders:
-            statuses = frame.group_by(pl.col("order_status").fill_null(""), pl.col("action").fill_null("not sent")).len()
-            outcome.statuses.update({(status, action): count for status, action, count in statuses.iter_rows()})
         skipped = frame.filter(pl.col(SKIP).is_not_null())
-        outcome.skipped.update(dict(skipped.group_by(SKIP).len().iter_rows()))
-        frame = frame.filter(pl.col(SKIP).is_null())
-        frame, outcome.cut = cut_long_texts(frame, self._fields)
-        lines = read_lines(frame, self._lists) if self._is_orders else None
-        good, bad = self._check(frame, lines)
-        items = self._encode(good)
-        fits = items.str.len_bytes() <= LARGEST_ITEM_BYTES
-        keys = good.select(self._key()).to_series()
-        outcome.items = items.filter(fits).to_list()
-        outcome.rejects = [self._explain(row, lines) for row in bad.iter_rows(named=True)]
-        outcome.rejects += [
-            Reject(key, "The record is larger than the 10 MB that ODP takes in one request.", {"bytes": size})
-            for key, size in zip(keys.filter(~fits), items.str.len_bytes().filter(~fits), strict=True)
-        ]
-        return outcome
+        sendable, cut = cut_long_texts(frame.filter(pl.col(SKIP).is_null()), self._fields)
+        lines = read_lines(sendable, self._lists) if self._is_orders else None
+        good, bad = self._check(sendable, lines)
+        records = good.select(self._key().alias("record_key"), pl.coalesce(ENTITY, self._key()).alias("entity_id")).hstack(
+            self.encode(good, lines)
+        )
+        fits = records["item"].str.len_bytes() <= LARGEST_ITEM_BYTES
+        return Outcome(
+            rows=rows,
+            records=records.filter(fits),
+            orders=good.filter(fits) if self._is_orders else None,
+            lines=lines,
+            skipped=Counter(dict(skipped.group_by(SKIP).len().iter_rows())),
+            rejects=[self._explain(row, lines) for row in bad.iter_rows(named=True)] + _too_large(records.filter(~fits)),
+            cut=cut,
+            statuses=self._count_statuses(frame) if self._is_orders else Counter(),
+        )
 
-    def _key_parts(self) -> list[str]:
-        return [*self._contract.key, "action"] if self._is_orders else list(self._contract.key)
+    def encode(self, frame: pl.DataFrame, lines: Lines | None) -> pl.DataFrame:
+        """
+        Encode typed columns as JSON items.
+
+        :param frame: typed columns; for orders with the ``action`` whose event is wanted.
+        :param lines: for orders, their lines.
+        :return: columns ``item`` and ``content``.
+        """
+        if lines is not None:
+            items = lines.encoded(frame.select(ROW, "action"))
+            return order_events(frame.join(items, on=ROW, how="left", maintain_order="left"), self._sent)
+        encode = profile_items if self._family == "profiles" else object_items
+        return frame.select(encode(self._sent).alias("item")).with_columns(pl.col("item").alias("content"))
+
+    def encode_updates(self, orders: pl.DataFrame) -> pl.Series:
+        """Encode typed columns of orders as rows of the ``orders`` object."""
+        return order_updates(orders, self._sent)
+
+    @staticmethod
+    def _count_statuses(frame: pl.DataFrame) -> Counter[tuple[str, str]]:
+        counts = frame.group_by(pl.col("order_status").fill_null(""), pl.col("action").fill_null("not sent")).len()
+        return Counter({(status, action): count for status, action, count in counts.iter_rows()})
 
     def _key(self) -> pl.Expr:
-        return pl.concat_str(self._key_parts(), separator=" ").alias("key")
+        return pl.concat_str(self._contract.key, separator=" ").alias("key")
 
     def _decide(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Normalise the columns, number the rows, and give each row that is not sent its reason."""
         texts = normalise(frame.drop(self._lists), self._fields).with_columns(frame.select(self._lists))
         texts = missing_as_null(texts, self._fields).with_row_index(ROW)
-        if SKIP not in texts.columns:
-            texts = texts.with_columns(pl.lit(None, dtype=pl.String).alias(SKIP))
+        steering = [name for name in (SKIP, ENTITY) if name not in texts.columns]
+        texts = texts.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in steering)
         return self._decide_action(texts) if self._is_orders else texts
 
     def _decide_action(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -206,25 +238,17 @@ class Transformer:
         valid = frame.select(pl.all_horizontal([c.valid for c in checks])).to_series()
         if lines is not None:
             valid &= ~frame[ROW].is_in(lines.rejected_rows.implode())
-        good = frame.filter(valid).with_columns(c.value for c in checks)
-        if lines is not None:
-            good = good.join(lines.encoded(good.select(ROW, "action")), on=ROW, how="left", maintain_order="left")
-        return good, frame.filter(~valid)
-
-    def _encode(self, frame: pl.DataFrame) -> pl.Series:
-        if self._is_orders:
-            return order_event_items(frame, self._sent)
-        encode = profile_items if self._family == "profiles" else object_items
-        return frame.select(encode(self._sent)).to_series()
+        return frame.filter(valid).with_columns(c.value for c in checks), frame.filter(~valid)
 
     def _explain(self, row: Mapping[str, Any], lines: Lines | None) -> Reject:
         """Ask pydantic what is wrong with a row."""
         values = {f.name: row[f.name] for f in self._fields}
         key = " ".join(str(row[name]) for name in self._contract.key if row[name] is not None) or "(no key)"
-        kept = {name: value for name, value in row.items() if name not in (ROW, SKIP) and value is not None}
+        entity = row[ENTITY] or key
+        kept = {name: value for name, value in row.items() if name not in (ROW, SKIP, ENTITY) and value is not None}
         if lines is not None:
             if lines.differ_in_length(row[ROW]):
-                return Reject(key, "The item columns do not hold the same number of values.", kept)
+                return Reject(entity, key, "The item columns do not hold the same number of values.", kept)
             values["items"] = lines.rows_of(row[ROW])
             kept = {name: value for name, value in kept.items() if not name.startswith(ITEM_PREFIX)} | {"items": values["items"]}
         try:
@@ -233,7 +257,15 @@ class Transformer:
             reason = "; ".join(_sentence(problem, self._fields) for problem in error.errors())
         else:
             raise AssertionError(f"pydantic accepts row {key} that the column checks refuse")
-        return Reject(key, reason, kept)
+        return Reject(entity, key, reason, kept)
+
+
+def _too_large(records: pl.DataFrame) -> list[Reject]:
+    reason = "The record is larger than the 10 MB that ODP takes in one request."
+    return [
+        Reject(entity, key, reason, {"bytes": len(item)})
+        for key, entity, item in records["record_key", "entity_id", "item"].iter_rows()
+    ]
 
 
 def _sentence(problem: Any, fields: Sequence[ContractField]) -> str:

@@ -14,7 +14,8 @@ from airflow.providers.http.hooks.http import HttpHook
 from odp.core.bodies import MAX_ITEMS
 from odp.core.client import ClientOptions, OdpClient
 from odp.core.exceptions import OdpExportError, SettingsError
-from odp.core.pacing import REQUESTS_PER_SECOND
+from odp.core.ledger import Ledger, account_name
+from odp.core.pacing import REQUESTS_PER_SECOND, LedgerPacer
 
 REGION_HOSTS = {region: f"https://api.{region}.odp.optimizely.com" for region in ("us1", "eu1", "au1")}
 """Addresses of ODP's regions (servers of ODP's published OpenAPI documents)."""
@@ -121,13 +122,21 @@ class OdpHook(HttpHook):
             )
         return host.removesuffix("/v3")
 
-    def get_client(self) -> OdpClient:
+    @property
+    def account(self) -> str:
+        """Name of the ODP account in the ledger."""
+        return account_name(self.address, self._key())
+
+    def get_client(self, ledger: Ledger | None = None) -> OdpClient:
         """
         Return a client of the connection's account.
 
+        :param ledger: shares the account's rate limits with all tasks and workers; without it they hold for this client alone.
         :raises SettingsError: if the connection holds no API key, or one that cannot be sent.
         """
-        return OdpClient(self.address, self._key(), self.options)
+        rates = self.options.requests_per_second
+        pacers = {family: LedgerPacer(ledger, family, rate) for family, rate in rates.items() if rate} if ledger else None
+        return OdpClient(self.address, self._key(), self.options, pacers)
 
     def _key(self) -> str:
         key = (self._connection.password or "").strip()

@@ -17,21 +17,29 @@ from odp.core.settings import VARIABLE_NAME, Settings, read_settings
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from odp.core.ledger import Ledger
     from odp.core.staging import Staging
+    from odp.hooks.odp import OdpHook
 
 
 class ExportStageOperator(BaseOperator):
     """
     Base of the stages: settings, staging, and errors that a retry cannot mend.
 
-    :param export_id: id of the export's DAG, such as ``product_odp_export``.
+    :param export_id: id of the export's DAG, such as ``product_odp_export``. (templated)
+    :param odp_conn_id: connection to the ODP account. (templated)
+    :param ledger_conn_id: PostgreSQL connection to the ledger. (templated)
     """
 
-    template_fields: Sequence[str] = ("export_id",)
+    template_fields: Sequence[str] = ("export_id", "odp_conn_id", "ledger_conn_id")
 
-    def __init__(self, *, export_id: str, **kwargs: Any) -> None:
+    def __init__(
+        self, *, export_id: str, odp_conn_id: str = "odp_default", ledger_conn_id: str = "odp_ledger", **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.export_id = export_id
+        self.odp_conn_id = odp_conn_id
+        self.ledger_conn_id = ledger_conn_id
 
     def execute(self, context: Context) -> Any:
         """
@@ -57,6 +65,24 @@ class ExportStageOperator(BaseOperator):
     def settings(self) -> Settings:
         """The team's settings, from the Variable ``odp_settings``."""
         return read_settings(Variable.get(VARIABLE_NAME, default=None))
+
+    @cached_property
+    def odp_hook(self) -> OdpHook:
+        """The hook of the ODP account."""
+        from odp.hooks.odp import OdpHook
+
+        return OdpHook(self.odp_conn_id)
+
+    def open_ledger(self) -> Ledger:
+        """
+        Return the export's ledger for the ODP account, to be used as a context manager.
+
+        :raises LedgerError: if the connection is missing.
+        """
+        from odp.core.ledger import Ledger
+        from odp.hooks.ledger import connect_to_ledger
+
+        return Ledger(connect_to_ledger(self.ledger_conn_id), self.odp_hook.account, self.export_id)
 
     def staging(self, context: Context) -> Staging:
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from odp.core.parameters import read_ids
@@ -12,6 +13,8 @@ from odp.operators.base import ExportStageOperator
 if TYPE_CHECKING:
     import psycopg
     from airflow.sdk import Context
+
+    from odp.core.ledger import Ledger
 
 
 class CommerceExtractOperator(ExportStageOperator):
@@ -26,7 +29,14 @@ class CommerceExtractOperator(ExportStageOperator):
     :return: one entry per part (its number, file and rows), over which transform is mapped.
     """
 
-    template_fields: Sequence[str] = ("export_id", "sql", "lookups", "window_start", "window_end", "commerce_conn_id")
+    template_fields: Sequence[str] = (
+        *ExportStageOperator.template_fields,
+        "sql",
+        "lookups",
+        "window_start",
+        "window_end",
+        "commerce_conn_id",
+    )
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers = {"sql": "sql", "lookups": "json"}
 
@@ -54,6 +64,7 @@ class CommerceExtractOperator(ExportStageOperator):
         :raises AirflowFailException: if the replica lacks something required, or parameters or settings are wrong.
         """
         from odp.core.extract import Selection, extract
+        from odp.core.run_history import start_run
 
         dag_run = context["dag_run"]
         selection = Selection(
@@ -61,9 +72,19 @@ class CommerceExtractOperator(ExportStageOperator):
             ids=read_ids(context["params"].get("Ids")),
             as_of=dag_run.start_date or dag_run.run_after,
         )
+        with self.open_ledger() as ledger:
+            start_run(ledger, context["run_id"], selection.window, selection.ids)
+            retried = [] if context["params"].get("DryRun") else self._retried(ledger, selection.ids)
         with self._connect() as connection:
             parts = extract(
-                connection, self.export, self.sql, self.lookups or {}, selection, self.settings, self.staging(context)
+                connection,
+                self.export,
+                self.sql,
+                self.lookups or {},
+                selection,
+                self.settings,
+                self.staging(context),
+                retried=retried,
             )
         self.log.info(
             "Extracted %s rows modified from %s to %s, in %s parts",
@@ -73,6 +94,22 @@ class CommerceExtractOperator(ExportStageOperator):
             len(parts),
         )
         return parts
+
+    def _retried(self, ledger: Ledger, ids: Sequence[str] | None) -> list[str]:
+        """Settle what earlier runs left open, and list the entities that this run has to read again."""
+        from odp.core.event_claims import EventClaims
+        from odp.core.run_history import open_reject_ids
+        from odp.core.uncertain import Resolver, settle_open_claims
+
+        released: list[str] = []
+        if self.export.family == "events":
+            delay = timedelta(minutes=self.settings.visibility_delay_minutes)
+            claims = settle_open_claims(EventClaims(ledger), Resolver(self.odp_hook.get_client(), delay))
+            released = [claim.record_key for claim in claims if ids is None or claim.record_key in ids]
+        retried = list(dict.fromkeys([*open_reject_ids(ledger, ids), *released]))
+        if retried:
+            self.log.info("Reading %s entities again that earlier runs could not deliver", len(retried))
+        return retried
 
     def _connect(self) -> psycopg.Connection[Any]:
         from airflow.providers.postgres.hooks.postgres import PostgresHook

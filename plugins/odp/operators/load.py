@@ -16,16 +16,14 @@ class OdpLoadOperator(ExportStageOperator):
     Send a part's bodies to ODP, after creating what its schema lacks.
 
     :param transformed: the part, as transform returned it; filled by ``expand``. (templated)
-    :param odp_conn_id: connection to the ODP account. (templated)
-    :return: the part's counts: delivered, rejected, not sent.
+    :return: the part's counts: delivered, rejected, unchanged, uncertain, not sent.
     """
 
-    template_fields: Sequence[str] = ("export_id", "transformed", "odp_conn_id")
+    template_fields: Sequence[str] = (*ExportStageOperator.template_fields, "transformed")
 
-    def __init__(self, *, transformed: dict[str, Any], odp_conn_id: str = "odp_default", **kwargs: Any) -> None:
+    def __init__(self, *, transformed: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.transformed = transformed
-        self.odp_conn_id = odp_conn_id
 
     def run_stage(self, context: Context) -> dict[str, Any]:
         """
@@ -35,21 +33,27 @@ class OdpLoadOperator(ExportStageOperator):
         :raises OdpUnavailableError: if ODP does not take a request within the retry budget; the task may be retried.
         """
         from odp.core.parts import load_part
-        from odp.hooks.odp import OdpHook
 
-        counts = load_part(
-            self.export,
-            self.transformed,
-            OdpHook(self.odp_conn_id).get_client(),
-            self.settings,
-            self.staging(context),
-            dry_run=bool(context["params"].get("DryRun")),
-        )
+        task_instance = context["ti"]
+        with self.open_ledger() as ledger:
+            counts = load_part(
+                self.export,
+                self.transformed,
+                self.odp_hook.get_client(ledger),
+                self.settings,
+                self.staging(context),
+                ledger,
+                run_id=context["run_id"],
+                dry_run=bool(context["params"].get("DryRun")),
+                repeated=task_instance.try_number > 1,
+            )
         self.log.info(
-            "Part %s: %s delivered, %s rejected by ODP, %s not sent",
+            "Part %s: %s delivered, %s rejected by ODP, %s sent by another run, %s uncertain, %s not sent",
             counts["part"],
             counts["delivered"],
             counts["rejected"],
+            counts["unchanged"],
+            counts["uncertain"],
             counts["not_sent"],
         )
         return counts

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from odp.core.exceptions import CannotSucceedError
 from odp.operators.base import ExportStageOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
+
+    from odp.core.ledger import Ledger
+    from odp.core.staging import Staging
 
 
 Counts: TypeAlias = "XComArg | Iterable[dict[str, Any]] | None"
@@ -23,7 +27,7 @@ class OdpReconcileOperator(ExportStageOperator):
     :return: the run's summary: window, counts, skipped rows by reason, order statuses.
     """
 
-    template_fields: Sequence[str] = ("export_id", "transformed", "loaded")
+    template_fields: Sequence[str] = (*ExportStageOperator.template_fields, "transformed", "loaded")
 
     def __init__(self, *, transformed: Counts, loaded: Counts, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -36,20 +40,53 @@ class OdpReconcileOperator(ExportStageOperator):
 
         :raises AirflowFailException: if the counts do not add up, or more rows were rejected than ``max_reject_ratio`` allows.
         """
-        from odp.core.accounting import check_counts, check_rejects, first_rejects, summarise
+        from odp.core.accounting import summarise
         from odp.core.extract import MANIFEST
+        from odp.core.run_history import finish_run
 
         staging = self.staging(context)
-        summary = summarise(staging.read_json(MANIFEST), _counts(self.transformed), _counts(self.loaded))
+        run_id = context["run_id"]
+        with self.open_ledger() as ledger:
+            summary = summarise(
+                staging.read_json(MANIFEST),
+                _counts(self.transformed),
+                _counts(self.loaded),
+                delivered=ledger.delivered_rows(run_id),
+            )
+            self._report(summary)
+            error: str | None = None
+            try:
+                self._check(ledger, run_id, staging, summary, dry_run=bool(context["params"].get("DryRun")))
+            except CannotSucceedError as caught:
+                error = str(caught)
+                raise
+            finally:
+                finish_run(ledger, run_id, summary, error)
         staging.write_json("summary.json", summary)
+        return summary
+
+    def _check(self, ledger: Ledger, run_id: str, staging: Staging, summary: dict[str, Any], *, dry_run: bool) -> None:
+        """Keep the rejects, close those that went through, and judge the run."""
+        from odp.core.accounting import check_counts, check_rejects, examples, kept_rejects
+        from odp.core.extract import MANIFEST
+        from odp.core.run_history import close_rejects, keep_rejects
+
+        check_counts(summary)
+        if not dry_run:
+            keep_rejects(ledger, run_id, kept_rejects(staging, summary))
+            closed = close_rejects(ledger, run_id, staging.read_json(MANIFEST)["retried"])
+            self.log.info("Closed %s earlier rejects: they went through, or their entity is gone", closed)
+        summary["uncertain_examples"] = [line.partition(":")[0] for line in examples(staging, summary, uncertain=True)]
+        for line in summary["uncertain_examples"]:
+            self.log.warning("Uncertain: %s", line)
+        check_rejects(summary, self.settings.max_reject_ratio, examples(staging, summary, uncertain=False))
+
+    def _report(self, summary: dict[str, Any]) -> None:
         self.log.info("%s", _sentence(summary))
         for reason, count in summary["skipped_by_reason"].items():
             self.log.info("Skipped %s rows: %s", count, reason)
         for status, action, count in summary["order_statuses"]:
             self.log.info("Order status %r: %s orders, %s", status, count, action)
-        check_counts(summary)
-        check_rejects(summary, self.settings.max_reject_ratio, first_rejects(staging, summary))
-        return summary
 
 
 def _counts(rendered: Counts) -> Iterable[dict[str, Any]]:
@@ -58,8 +95,8 @@ def _counts(rendered: Counts) -> Iterable[dict[str, Any]]:
 
 
 def _sentence(summary: dict[str, Any]) -> str:
+    from odp.core.accounting import FATES
+
     start, end = summary["window"]
-    return (
-        f"{summary['export']}, modified from {start} to {end}: {summary['extracted']} extracted = {summary['delivered']} "
-        f"delivered + {summary['skipped']} skipped + {summary['rejected']} rejected + {summary['not_sent']} not sent"
-    )
+    fates = " + ".join(f"{summary[name]} {name.replace('_', ' ')}" for name in FATES)
+    return f"{summary['export']}, modified from {start} to {end}: {summary['extracted']} extracted = {fates}"

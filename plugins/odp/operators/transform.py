@@ -16,16 +16,14 @@ class OdpTransformOperator(ExportStageOperator):
     Turn a staged part into upload bodies, and keep the rows that cannot be sent as rejects.
 
     :param part: the part, as extract returned it; filled by ``expand``. (templated)
-    :param odp_conn_id: connection to ODP; only its batch size is read here. (templated)
     :return: the part's counts and the names of its files, over which load is mapped.
     """
 
-    template_fields: Sequence[str] = ("export_id", "part", "odp_conn_id")
+    template_fields: Sequence[str] = (*ExportStageOperator.template_fields, "part")
 
-    def __init__(self, *, part: dict[str, Any], odp_conn_id: str = "odp_default", **kwargs: Any) -> None:
+    def __init__(self, *, part: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.part = part
-        self.odp_conn_id = odp_conn_id
 
     def run_stage(self, context: Context) -> dict[str, Any]:
         """
@@ -34,16 +32,23 @@ class OdpTransformOperator(ExportStageOperator):
         :raises AirflowFailException: if settings are wrong.
         """
         from odp.core.parts import transform_part
-        from odp.hooks.odp import OdpHook
 
-        batch_size = OdpHook(self.odp_conn_id).options.batch_size
-        counts = transform_part(self.export, self.part, self.settings, self.staging(context), batch_size=batch_size)
+        with self.open_ledger() as ledger:
+            counts = transform_part(
+                self.export,
+                self.part,
+                self.settings,
+                self.staging(context),
+                ledger,
+                batch_size=self.odp_hook.options.batch_size,
+                resend=bool(context["params"].get("Resend")),
+            )
         self.log.info(
-            "Part %s: %s rows, %s records in %s requests, %s skipped, %s rejected, %s texts cut to ODP's limit",
+            "Part %s: %s rows, %s to send, %s unchanged, %s skipped, %s rejected, %s texts cut to ODP's limit",
             counts["part"],
             counts["extracted"],
             counts["records"],
-            counts["requests"],
+            counts["unchanged"],
             sum(counts["skipped"].values()),
             counts["rejected"],
             counts["cut"],

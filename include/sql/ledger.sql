@@ -1,0 +1,104 @@
+-- The ledger of all exports: what ODP has acknowledged, which events are claimed, the rate of requests, runs and rejects.
+--
+-- Run it with any client on a database of its own (never the replica, never Airflow's metadata database), again after each
+-- upgrade: it creates what is missing and changes nothing that is there. `python -m odp.create_ledger` does it on the Airflow
+-- connection odp_ledger. It holds personal data (record keys, rejected rows): give it the protection that data needs.
+
+CREATE TABLE IF NOT EXISTS ledger_version (
+    version integer PRIMARY KEY,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- One row per record of an object or profile, and per order: the content that ODP last acknowledged.
+-- Hashes are 128 bits, kept as uuid.
+CREATE TABLE IF NOT EXISTS record_state (
+    account text NOT NULL,
+    export text NOT NULL,
+    key_hash uuid NOT NULL,
+    record_key text NOT NULL,
+    payload_hash uuid NOT NULL,
+    run_id text NOT NULL,
+    delivered_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (account, export, key_hash)
+);
+
+-- One row per event. ODP's events are immutable, so a row is written before the event is sent and never sent twice.
+-- claimed: being sent, or left by a crash; delivered: acknowledged; uncertain: nobody knows whether ODP stored it.
+CREATE TABLE IF NOT EXISTS event_delivery (
+    account text NOT NULL,
+    export text NOT NULL,
+    record_key text NOT NULL,
+    action text NOT NULL,
+    state text NOT NULL CHECK (state IN ('claimed', 'delivered', 'uncertain')),
+    payload_hash uuid NOT NULL,
+    run_id text NOT NULL,
+    part integer NOT NULL,
+    claimed_at timestamptz NOT NULL DEFAULT now(),
+    delivered_at timestamptz,
+    PRIMARY KEY (account, export, record_key, action)
+);
+CREATE INDEX IF NOT EXISTS event_delivery_open ON event_delivery (account, export, claimed_at) WHERE state <> 'delivered';
+
+-- One row per API family of an account: when its next request may be sent.
+CREATE TABLE IF NOT EXISTS pacing (
+    account text NOT NULL,
+    family text NOT NULL,
+    next_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (account, family)
+);
+
+-- One row per run of an export.
+CREATE TABLE IF NOT EXISTS export_run (
+    account text NOT NULL,
+    export text NOT NULL,
+    run_id text NOT NULL,
+    window_start timestamptz NOT NULL,
+    window_end timestamptz NOT NULL,
+    ids integer,
+    state text NOT NULL CHECK (state IN ('running', 'success', 'failed')),
+    extracted bigint NOT NULL DEFAULT 0,
+    delivered bigint NOT NULL DEFAULT 0,
+    unchanged bigint NOT NULL DEFAULT 0,
+    skipped bigint NOT NULL DEFAULT 0,
+    rejected bigint NOT NULL DEFAULT 0,
+    uncertain bigint NOT NULL DEFAULT 0,
+    not_sent bigint NOT NULL DEFAULT 0,
+    summary jsonb,
+    error text,
+    started_at timestamptz NOT NULL DEFAULT now(),
+    finished_at timestamptz,
+    PRIMARY KEY (account, export, run_id)
+);
+CREATE INDEX IF NOT EXISTS export_run_recent ON export_run (account, export, started_at DESC);
+
+-- One row per part of a run: rows acknowledged, added in the transaction that records what was acknowledged.
+CREATE TABLE IF NOT EXISTS run_part (
+    account text NOT NULL,
+    export text NOT NULL,
+    run_id text NOT NULL,
+    part integer NOT NULL,
+    delivered bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (account, export, run_id, part)
+);
+
+-- One row per entity that could not be delivered. Every later run of the export tries the open ones again.
+CREATE TABLE IF NOT EXISTS reject (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    account text NOT NULL,
+    export text NOT NULL,
+    entity_id text NOT NULL,
+    record_key text NOT NULL,
+    reason text NOT NULL,
+    payload jsonb,
+    odp_answer text,
+    run_id text NOT NULL,
+    tries integer NOT NULL DEFAULT 1,
+    first_at timestamptz NOT NULL DEFAULT now(),
+    last_at timestamptz NOT NULL DEFAULT now(),
+    closed_at timestamptz,
+    closed_by text
+);
+CREATE UNIQUE INDEX IF NOT EXISTS reject_open ON reject (account, export, entity_id) WHERE closed_at IS NULL;
+CREATE INDEX IF NOT EXISTS reject_closed ON reject (closed_at) WHERE closed_at IS NOT NULL;
+
+INSERT INTO ledger_version (version) VALUES (1) ON CONFLICT DO NOTHING;

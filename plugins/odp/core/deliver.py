@@ -1,0 +1,254 @@
+"""
+Load: send bodies to ODP and record in the ledger what it acknowledged.
+
+Objects and profiles may be sent twice without harm: they are sent, then recorded. Events may not: each is claimed in the ledger,
+sent, then confirmed; an event whose fate is unknown is looked for in ODP before it is ever sent again.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from odp.core.bodies import Body, ItemState
+from odp.core.client import OdpClient
+from odp.core.event_claims import ClaimKey, EventClaims
+from odp.core.exceptions import OdpApiError, OdpUnknownOutcomeError
+from odp.core.ledger import Ledger
+from odp.core.run_history import KeptReject
+from odp.core.uncertain import Resolver
+
+log = logging.getLogger(__name__)
+
+CONFIRM_ROWS = 20_000
+CONFIRM_SECONDS = 5.0
+"""Acknowledged objects and profiles are recorded this often: what a killed task sends again at most."""
+
+
+@dataclass
+class Fates:
+    """
+    What became of the rows of one or more bodies, other than delivered, which the ledger counts.
+
+    :param rejects: items that ODP refused.
+    :param rejected: number of rows they stand for.
+    :param unchanged: number of rows whose event another run has sent meanwhile.
+    :param uncertain: states of rows with an event whose fate is unknown.
+    """
+
+    rejects: list[KeptReject] = field(default_factory=list)
+    rejected: int = 0
+    unchanged: int = 0
+    uncertain: list[ItemState] = field(default_factory=list)
+
+    def add(self, other: Fates) -> None:
+        """Add the fates of other rows."""
+        self.rejects += other.rejects
+        self.rejected += other.rejected
+        self.unchanged += other.unchanged
+        self.uncertain += other.uncertain
+
+
+def _kept(state: ItemState, item: Any, reason: str) -> KeptReject:
+    return KeptReject(state.entity_id, state.record_key, reason, item, reason)
+
+
+class RecordLoader:
+    """
+    Sends objects or profiles.
+
+    :param client: the account.
+    :param ledger: the export's ledger.
+    :param run_id: the run.
+    :param part: the part.
+    :param repeated: whether an earlier try may have delivered some of it: that is not sent again.
+    """
+
+    def __init__(self, client: OdpClient, ledger: Ledger, run_id: str, part: int, *, repeated: bool) -> None:
+        self._client = client
+        self._ledger = ledger
+        self._run_id = run_id
+        self._part = part
+        self._repeated = repeated
+
+    def load(self, path: str, bodies: Iterable[Body]) -> Fates:
+        """
+        Send bodies.
+
+        :param path: upload path.
+        :param bodies: the bodies.
+        """
+        fates = Fates()
+        acknowledged: list[bytes] = []
+        rows, last = 0, time.monotonic()
+
+        def confirm() -> None:
+            nonlocal rows, last
+            if acknowledged:
+                self._ledger.confirm_records(self._run_id, self._part, b"".join(acknowledged), rows)
+            acknowledged.clear()
+            rows, last = 0, time.monotonic()
+
+        try:
+            for states, sent_rows, refused in self._client.each(bodies, lambda body: self._send(path, body)):
+                acknowledged.append(states)
+                rows += sent_rows
+                fates.add(refused)
+                if rows >= CONFIRM_ROWS or time.monotonic() - last >= CONFIRM_SECONDS:
+                    confirm()
+        finally:
+            confirm()
+        return fates
+
+    def _send(self, path: str, body: Body) -> tuple[bytes, int, Fates]:
+        if self._repeated:
+            body = self._without_delivered(body)
+            if not body.items:
+                return b"", 0, Fates()
+        rejected = self._client.deliver(path, body)
+        if not rejected:
+            return body.states, body.rows, Fates()
+        states = ItemState.read(body.states)
+        refused = {item.position for item in rejected}
+        kept = [_kept(states[item.position], item.item, item.reason) for item in rejected]
+        accepted = [state for position, state in enumerate(states) if position not in refused]
+        return ItemState.write(accepted), len(accepted), Fates(kept, len(kept))
+
+    def _without_delivered(self, body: Body) -> Body:
+        states = ItemState.read(body.states)
+        known = self._ledger.acknowledged([state.key_hash for state in states])
+        delivered = {(key, payload) for key, payload, run_id in known.iter_rows() if run_id == self._run_id}
+        open_ = [at for at, state in enumerate(states) if (state.key_hash, state.payload_hash) not in delivered]
+        if len(open_) == len(states):
+            return body
+        items = orjson.loads(body.content)
+        return Body(
+            len(open_), orjson.dumps([items[at] for at in open_]), ItemState.write(states[at] for at in open_), len(open_)
+        )
+
+
+class EventLoader:
+    """
+    Sends events, each at most once.
+
+    :param client: the account.
+    :param ledger: the export's ledger.
+    :param resolver: finds out whether ODP has an event.
+    :param run_id: the run.
+    :param part: the part.
+    """
+
+    def __init__(self, client: OdpClient, ledger: Ledger, resolver: Resolver, run_id: str, part: int) -> None:
+        self._client = client
+        self._ledger = ledger
+        self._claims = EventClaims(ledger)
+        self._resolver = resolver
+        self._run_id = run_id
+        self._part = part
+
+    def load(self, path: str, bodies: Iterable[Body]) -> Fates:
+        """
+        Send bodies.
+
+        :param path: upload path.
+        :param bodies: the bodies.
+        """
+        fates = Fates()
+        for result in self._client.each(bodies, lambda body: self._send(path, body)):
+            fates.add(result)
+        return fates
+
+    def _send(self, path: str, body: Body) -> Fates:
+        states = ItemState.read(body.states)
+        free = self._claims.claim([(s.record_key, s.action, s.payload_hash) for s in states], self._run_id, self._part)
+        if len(free) == len(states):
+            return self._post(path, states, body.content)
+        fates = Fates()
+        taken = self._claims.find([s.record_key for s in states if _key(s) not in free])
+        mine: list[tuple[ItemState, Any]] = []
+        left_open: list[tuple[ItemState, Any]] = []
+        for state, item in zip(states, orjson.loads(body.content), strict=True):
+            claim = taken.get(_key(state))
+            by_this_part = claim is not None and (claim.run_id, claim.part) == (self._run_id, self._part)
+            if _key(state) in free:
+                mine.append((state, item))
+            elif claim is not None and by_this_part:  # by an earlier try of this task
+                if claim.state != "delivered":
+                    left_open.append((state, item))
+            elif state.closes and claim is not None and claim.state == "delivered" and claim.payload_hash == state.payload_hash:
+                fates.unchanged += 1
+            elif state.closes:  # another run is at it, or has sent another state of the order: a later run looks again
+                fates.uncertain.append(state)
+        if left_open:
+            fates.add(self._resolve(path, [s for s, _ in left_open], [item for _, item in left_open]))
+        if mine:
+            fates.add(self._post(path, [s for s, _ in mine], orjson.dumps([item for _, item in mine])))
+        return fates
+
+    def _post(self, path: str, states: Sequence[ItemState], content: bytes) -> Fates:
+        """Send claimed events and record what became of them."""
+        try:
+            answer = self._client.upload(path, content, repeatable=False)
+        except OdpUnknownOutcomeError as error:
+            log.warning("%s; looking for %s events in ODP", error, len(states))
+            return self._resolve(path, states, orjson.loads(content))
+        except OdpApiError:
+            # ODP has refused the request or was never reached: none of its events exists.
+            self._claims.release(map(_key, states))
+            raise
+        if answer.status < 300:
+            self._confirm(states)
+            return Fates()
+        items = orjson.loads(content)
+        if answer.named:
+            # ODP does not say whether it keeps the other items of a refused request.
+            refused = [(states[at], items[at], reason) for at, reason in answer.named.items()]
+            self._claims.release(_key(state) for state, _, _ in refused)
+            rejects = [_kept(state, item, reason) for state, item, reason in refused]
+            fates = Fates(rejects, rejected=sum(state.closes for state, _, _ in refused))
+            others = [at for at in range(len(states)) if at not in answer.named]
+            fates.add(self._resolve(path, [states[at] for at in others], [items[at] for at in others]))
+            return fates
+        if len(states) == 1:
+            self._claims.release([_key(states[0])])
+            return Fates([_kept(states[0], items[0], answer.words)], int(states[0].closes))
+        middle = len(states) // 2  # a request that names no item was not processed at all
+        fates = self._post(path, states[:middle], orjson.dumps(items[:middle]))
+        fates.add(self._post(path, states[middle:], orjson.dumps(items[middle:])))
+        return fates
+
+    def _confirm(self, states: Sequence[ItemState]) -> None:
+        closing = [state for state in states if state.closes]
+        with self._ledger.connection.transaction():
+            self._claims.confirm(map(_key, states))
+            if closing:
+                self._ledger.confirm_in_transaction(self._run_id, ItemState.write(closing))
+            self._ledger.count_delivered(self._run_id, self._part, len(closing))
+
+    def _resolve(self, path: str, states: Sequence[ItemState], items: Sequence[Any]) -> Fates:
+        """Look for events in ODP: confirm those that are there, send those that are certainly not, keep the others."""
+        if not states:
+            return Fates()
+        claims = self._claims.find([state.record_key for state in states])
+        found = self._resolver.resolve([claims[_key(state)] for state in states if _key(state) in claims])
+        there = [state for state in states if found.get(_key(state)) is True]
+        absent = [at for at, state in enumerate(states) if found.get(_key(state)) is False]
+        unknown = [state for state in states if found.get(_key(state)) is None]
+        if there:
+            self._confirm(there)
+        self._claims.mark_uncertain(map(_key, unknown))
+        fates = Fates(uncertain=[state for state in unknown if state.closes])
+        if absent:
+            again = [states[at] for at in absent]
+            self._claims.take_over(map(_key, again), self._run_id, self._part)
+            fates.add(self._post(path, again, orjson.dumps([items[at] for at in absent])))
+        return fates
+
+
+def _key(state: ItemState) -> ClaimKey:
+    return state.record_key, state.action

@@ -1,0 +1,163 @@
+"""
+Claims on events: an event is written down before it is sent, so that it is never sent twice.
+
+A claim is *claimed* while its event is on the way, *delivered* once ODP acknowledged it, and *uncertain* when nobody knows
+(a worker died, a connection broke after the request). An open claim is never sent again blindly: see ``odp.core.uncertain``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from odp.core.ledger import Ledger
+
+ClaimKey = tuple[str, str]
+"""Record key and action of an event."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """
+    A claim that is in the ledger.
+
+    :param record_key: key of the record, such as an order number.
+    :param action: the event's action.
+    :param state: ``claimed``, ``delivered`` or ``uncertain``.
+    :param run_id: the run that made it.
+    :param part: the part of that run.
+    :param claimed_at: when.
+    :param payload_hash: hash of the event's content.
+    """
+
+    record_key: str
+    action: str
+    state: str
+    run_id: str
+    part: int
+    claimed_at: datetime
+    payload_hash: str
+
+    @property
+    def key(self) -> ClaimKey:
+        """Record key and action."""
+        return self.record_key, self.action
+
+
+class EventClaims:
+    """
+    The claims of one export.
+
+    :param ledger: the export's ledger.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def find(self, record_keys: Sequence[str]) -> dict[ClaimKey, Claim]:
+        """
+        Look up the claims of records.
+
+        :param record_keys: keys of the records.
+        """
+        rows = self._ledger.connection.execute(
+            f"SELECT {_COLUMNS} FROM event_delivery WHERE account = %(account)s AND export = %(export)s"
+            " AND record_key = ANY(%(keys)s)",
+            {**self._ledger.scope, "keys": list(record_keys)},
+        )
+        return {(row[0], row[1]): Claim(*row) for row in rows}
+
+    def claim(self, events: Iterable[tuple[str, str, str]], run_id: str, part: int) -> set[ClaimKey]:
+        """
+        Claim events before they are sent; committed at once.
+
+        :param events: record key, action and payload hash of each.
+        :param run_id: the run that is going to send them.
+        :param part: its part.
+        :return: the claims that were free. The others are somebody's already.
+        """
+        # Sorted, so that two tasks that claim the same events wait for each other instead of deadlocking.
+        ordered = sorted(events)
+        rows = self._ledger.connection.execute(
+            "INSERT INTO event_delivery (account, export, record_key, action, state, payload_hash, run_id, part)"
+            " SELECT %(account)s, %(export)s, k, a, 'claimed', h, %(run_id)s, %(part)s"
+            " FROM unnest(%(keys)s::text[], %(actions)s::text[], %(hashes)s::uuid[]) AS e(k, a, h)"
+            " ON CONFLICT DO NOTHING RETURNING record_key, action",
+            {
+                **self._ledger.scope,
+                "run_id": run_id,
+                "part": part,
+                "keys": [key for key, _, _ in ordered],
+                "actions": [action for _, action, _ in ordered],
+                "hashes": [payload_hash for _, _, payload_hash in ordered],
+            },
+        )
+        return {(row[0], row[1]) for row in rows}
+
+    def confirm(self, keys: Iterable[ClaimKey]) -> None:
+        """
+        Record that ODP has events; part of the caller's transaction, if there is one.
+
+        :param keys: their claims.
+        """
+        self._update("state = 'delivered', delivered_at = now()", keys)
+
+    def mark_uncertain(self, keys: Iterable[ClaimKey]) -> None:
+        """
+        Record that nobody knows whether ODP has events.
+
+        :param keys: their claims.
+        """
+        self._update("state = 'uncertain'", keys)
+
+    def take_over(self, keys: Iterable[ClaimKey], run_id: str, part: int) -> None:
+        """
+        Claim events anew that ODP is known not to have.
+
+        :param keys: their old claims.
+        :param run_id: the run that is going to send them.
+        :param part: its part.
+        """
+        self._update(
+            "state = 'claimed', claimed_at = now(), run_id = %(run_id)s, part = %(part)s", keys, run_id=run_id, part=part
+        )
+
+    def release(self, keys: Iterable[ClaimKey]) -> None:
+        """
+        Give claims up: ODP refused the events, or is known not to have them.
+
+        :param keys: their claims.
+        """
+        ordered = sorted(keys)
+        self._ledger.connection.execute(
+            f"DELETE FROM event_delivery d USING {_KEYS} WHERE {_MATCH} AND d.state <> 'delivered'",
+            {**self._ledger.scope, "keys": [k for k, _ in ordered], "actions": [a for _, a in ordered]},
+        )
+
+    def open_claims(self, *, limit: int = 10_000) -> list[Claim]:
+        """
+        List claims whose event is not known to be delivered, oldest first.
+
+        :param limit: at most so many.
+        """
+        rows = self._ledger.connection.execute(
+            f"SELECT {_COLUMNS} FROM event_delivery WHERE account = %(account)s AND export = %(export)s AND state <> 'delivered'"
+            " ORDER BY claimed_at LIMIT %(limit)s",
+            {**self._ledger.scope, "limit": limit},
+        )
+        return [Claim(*row) for row in rows]
+
+    def _update(self, assignment: str, keys: Iterable[ClaimKey], **parameters: Any) -> None:
+        ordered = sorted(keys)
+        if ordered:
+            self._ledger.connection.execute(
+                f"UPDATE event_delivery d SET {assignment} FROM {_KEYS} WHERE {_MATCH} AND d.state <> 'delivered'",
+                {**self._ledger.scope, **parameters, "keys": [k for k, _ in ordered], "actions": [a for _, a in ordered]},
+            )
+
+
+_COLUMNS = "record_key, action, state, run_id, part, claimed_at, replace(payload_hash::text, '-', '')"
+_KEYS = "unnest(%(keys)s::text[], %(actions)s::text[]) AS e(k, a)"
+_MATCH = "d.account = %(account)s AND d.export = %(export)s AND d.record_key = e.k AND d.action = e.a"

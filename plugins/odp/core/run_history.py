@@ -1,0 +1,154 @@
+"""The history of runs, and the rejects that later runs try again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.types.json import Json
+
+from odp.core.ledger import Ledger
+from odp.core.window import Window
+
+RETRIED_REJECTS = 10_000
+"""Open rejects that one run tries again at most, longest untried first."""
+
+COUNTS = ("extracted", "delivered", "unchanged", "skipped", "rejected", "uncertain", "not_sent")
+
+
+@dataclass(frozen=True)
+class KeptReject:
+    """
+    A reject as it is kept.
+
+    :param entity_id: Commerce's id of the entity, by which a later run reads it again.
+    :param record_key: key of the record.
+    :param reason: what is wrong, in a sentence.
+    :param payload: the row or the item.
+    :param odp_answer: ODP's answer, if ODP refused it.
+    """
+
+    entity_id: str
+    record_key: str
+    reason: str
+    payload: Any
+    odp_answer: str | None = None
+
+
+def start_run(ledger: Ledger, run_id: str, window: Window, ids: Sequence[str] | None) -> None:
+    """
+    Write a run down as running; again for a run that is repeated.
+
+    :param ledger: the export's ledger.
+    :param run_id: the run.
+    :param window: what it reads.
+    :param ids: the entities it is restricted to.
+    """
+    ledger.connection.execute(
+        "INSERT INTO export_run (account, export, run_id, window_start, window_end, ids, state)"
+        " VALUES (%(account)s, %(export)s, %(run_id)s, %(start)s, %(end)s, %(ids)s, 'running')"
+        " ON CONFLICT (account, export, run_id) DO UPDATE SET state = 'running', window_start = excluded.window_start,"
+        " window_end = excluded.window_end, ids = excluded.ids, error = NULL, finished_at = NULL",
+        {
+            **ledger.scope,
+            "run_id": run_id,
+            "start": window.start_text,
+            "end": window.end_text,
+            "ids": None if ids is None else len(ids),
+        },
+    )
+    # Extracted anew, its parts are other parts: what was delivered before now counts as unchanged.
+    ledger.connection.execute(
+        "DELETE FROM run_part WHERE account = %(account)s AND export = %(export)s AND run_id = %(run_id)s",
+        {**ledger.scope, "run_id": run_id},
+    )
+
+
+def finish_run(ledger: Ledger, run_id: str, summary: Mapping[str, Any], error: str | None) -> None:
+    """
+    Write down how a run ended.
+
+    :param ledger: the export's ledger.
+    :param run_id: the run.
+    :param summary: its counts.
+    :param error: why it failed; ``None`` if it did not.
+    """
+    assignments = ", ".join(f"{name} = %({name})s" for name in COUNTS)
+    ledger.connection.execute(
+        f"UPDATE export_run SET state = %(state)s, error = %(error)s, summary = %(summary)s, finished_at = now(), {assignments}"
+        " WHERE account = %(account)s AND export = %(export)s AND run_id = %(run_id)s",
+        {
+            **ledger.scope,
+            **{name: summary[name] for name in COUNTS},
+            "run_id": run_id,
+            "state": "failed" if error else "success",
+            "error": error,
+            "summary": Json(dict(summary)),
+        },
+    )
+
+
+def open_reject_ids(ledger: Ledger, ids: Sequence[str] | None = None) -> list[str]:
+    """
+    List the entities whose rejects are open, longest untried first.
+
+    :param ledger: the export's ledger.
+    :param ids: only those of these entity ids or record keys.
+    """
+    rows = ledger.connection.execute(
+        "SELECT entity_id FROM reject WHERE account = %(account)s AND export = %(export)s AND closed_at IS NULL"
+        " AND (%(ids)s::text[] IS NULL OR lower(entity_id) = ANY(%(ids)s) OR lower(record_key) = ANY(%(ids)s))"
+        " ORDER BY last_at LIMIT %(limit)s",
+        {**ledger.scope, "ids": None if ids is None else [value.lower() for value in ids], "limit": RETRIED_REJECTS},
+    )
+    return [row[0] for row in rows]
+
+
+def keep_rejects(ledger: Ledger, run_id: str, rejects: Iterable[KeptReject]) -> None:
+    """
+    Keep rejects open, each entity once.
+
+    :param ledger: the export's ledger.
+    :param run_id: the run that found them.
+    :param rejects: the rejects.
+    """
+    with ledger.connection.transaction(), ledger.connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO reject AS r (account, export, entity_id, record_key, reason, payload, odp_answer, run_id)"
+            " VALUES (%(account)s, %(export)s, %(entity_id)s, %(record_key)s, %(reason)s, %(payload)s, %(odp_answer)s,"
+            " %(run_id)s)"
+            " ON CONFLICT (account, export, entity_id) WHERE closed_at IS NULL DO UPDATE SET record_key = excluded.record_key,"
+            " reason = excluded.reason, payload = excluded.payload, odp_answer = excluded.odp_answer,"
+            " tries = r.tries + CASE WHEN r.run_id = excluded.run_id THEN 0 ELSE 1 END,"
+            " run_id = excluded.run_id, last_at = now()",
+            [
+                {
+                    **ledger.scope,
+                    "run_id": run_id,
+                    "entity_id": reject.entity_id,
+                    "record_key": reject.record_key,
+                    "reason": reject.reason,
+                    "payload": Json(reject.payload),
+                    "odp_answer": reject.odp_answer,
+                }
+                for reject in rejects
+            ],
+        )
+
+
+def close_rejects(ledger: Ledger, run_id: str, tried: Sequence[str]) -> int:
+    """
+    Close the rejects that a run tried again and did not reject again: they went through, or their entity is gone.
+
+    :param ledger: the export's ledger.
+    :param run_id: the run.
+    :param tried: entity ids of the rejects that the run tried again.
+    :return: how many were closed.
+    """
+    cursor = ledger.connection.execute(
+        "UPDATE reject SET closed_at = now(), closed_by = %(run_id)s WHERE account = %(account)s AND export = %(export)s"
+        " AND closed_at IS NULL AND run_id <> %(run_id)s AND entity_id = ANY(%(tried)s)",
+        {**ledger.scope, "run_id": run_id, "tried": list(tried)},
+    )
+    return cursor.rowcount

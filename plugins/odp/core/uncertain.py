@@ -1,0 +1,109 @@
+"""
+Events whose fate is unknown: ask ODP whether it has them.
+
+ODP answers 202 when it queues, so an event that cannot be seen yet may still appear. "Not there" counts only once the claim is
+older than the visibility delay.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+
+import orjson
+
+from odp.core.client import OdpClient
+from odp.core.event_claims import Claim, ClaimKey, EventClaims
+from odp.core.exceptions import OdpApiError
+
+log = logging.getLogger(__name__)
+
+_ORDERS_PER_QUERY = 50
+
+
+class Resolver:
+    """
+    Finds out whether ODP has order events.
+
+    :param client: the account; reads need its private key.
+    :param visibility_delay: how long an acknowledged event may stay invisible.
+    """
+
+    def __init__(self, client: OdpClient, visibility_delay: timedelta) -> None:
+        self._client = client
+        self._visibility_delay = visibility_delay
+
+    def resolve(self, claims: Sequence[Claim]) -> dict[ClaimKey, bool | None]:
+        """
+        Look for events.
+
+        :param claims: open claims on them.
+        :return: whether ODP has each; ``None`` where it cannot be told, or not yet.
+        """
+        try:
+            statuses = self._order_statuses(sorted({claim.record_key for claim in claims}))
+        except OdpApiError as error:
+            log.warning("Cannot ask ODP for %s events: %s", len(claims), error)
+            return dict.fromkeys((claim.key for claim in claims), None)
+        certain_before = datetime.now(timezone.utc) - self._visibility_delay
+        found: dict[ClaimKey, bool | None] = {}
+        for claim in claims:
+            there = _is_there(claim.action, statuses[claim.record_key])
+            found[claim.key] = None if there is False and claim.claimed_at > certain_before else there
+        return found
+
+    def _order_statuses(self, order_ids: Sequence[str]) -> dict[str, str | None | bool]:
+        """Ask for orders: the status of each, ``None`` if it has none, ``False`` if there is no such order."""
+        statuses: dict[str, str | None | bool] = {}
+        for start in range(0, len(order_ids), _ORDERS_PER_QUERY):
+            ids = order_ids[start : start + _ORDERS_PER_QUERY]
+            fields = " ".join(
+                f"o{at}: order(order_id: {orjson.dumps(order_id).decode()}) {{ order_id status }}"
+                for at, order_id in enumerate(ids)
+            )
+            answer = self._client.request("POST", "/graphql", orjson.dumps({"query": f"{{ {fields} }}"}))
+            data = orjson.loads(answer.data).get("data") if answer.status < 300 else None
+            if data is None:
+                raise OdpApiError(
+                    f"ODP answered {answer.status} to a GraphQL query: {answer.data[:300].decode(errors='replace')}"
+                )
+            for at, order_id in enumerate(ids):
+                order = data.get(f"o{at}")
+                statuses[order_id] = False if order is None else order.get("status")
+        return statuses
+
+
+def _is_there(action: str, status: str | None | bool) -> bool | None:
+    if status is False:
+        return False
+    if action == "purchase":
+        return True
+    if status is None:
+        return None
+    return str(status).lower().startswith("cancel")
+
+
+def settle_open_claims(claims: EventClaims, resolver: Resolver) -> list[Claim]:
+    """
+    Settle what earlier runs left open: confirm events that ODP has, release those that it certainly has not.
+
+    :param claims: the export's claims.
+    :param resolver: asks ODP.
+    :return: the released claims: their orders are to be sent by this run.
+    """
+    open_claims = claims.open_claims()
+    if not open_claims:
+        return []
+    found = resolver.resolve(open_claims)
+    claims.confirm(key for key, there in found.items() if there is True)
+    released = [claim for claim in open_claims if found[claim.key] is False]
+    claims.release(claim.key for claim in released)
+    unknown = [claim.key for claim in open_claims if found[claim.key] is None]
+    log.info(
+        "Open events: %s are in ODP, %s are not, %s cannot be told yet",
+        len(found) - len(released) - len(unknown),
+        len(released),
+        len(unknown),
+    )
+    return released
