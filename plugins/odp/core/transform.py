@@ -121,9 +121,10 @@ class Transformer:
         names = [column.name for column in self._columns]
         # polars drops a byte order mark at the start. With one put there, a first value that begins with U+FEFF stays whole.
         source = io.BytesIO(codecs.BOM_UTF8 + chunk)
-        frame = pl.read_csv(source, has_header=False, new_columns=names, infer_schema=False, raise_if_empty=False)
+        frame = pl.read_csv(source, has_header=False, infer_schema=False, raise_if_empty=False)
         if frame.width != len(names):
             raise StagingError(f"A staged part has {frame.width} columns where {len(names)} were extracted.")
+        frame.columns = names
         return frame
 
     def superseded_rows(self, chunks: Iterator[bytes]) -> pl.Series:
