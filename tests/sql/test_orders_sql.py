@@ -306,7 +306,8 @@ class TestItems:
                 Line=line,
                 Release=release,
                 ProductId=UUID(int=number),
-                QtyOrdered=1,
+                QtyOrdered=number,
+                UnitRegularPrice=2 * number,
                 UnitNetPrice=number,
             )
         for quantity in (0, None):
@@ -314,9 +315,12 @@ class TestItems:
 
         row = replica.row("orders.sql")
 
-        assert [product.int for product in row["item_product_id"]] == [2, 3, 4, 5, 1]
-        assert row["item_price"] == row["item_subtotal"] == [2, 3, 4, 5, 1]
-        assert row["subtotal"] == 15
+        in_order = [2, 3, 4, 5, 1]
+        squares = [number**2 for number in in_order]
+        assert [product.int for product in row["item_product_id"]] == row["item_quantity"] == in_order
+        assert row["item_price"] == [2 * number for number in in_order]
+        assert row["item_discount"] == row["item_subtotal"] == squares
+        assert row["subtotal"] == sum(squares)
 
     def test_free_lines_are_kept(self, replica: Replica) -> None:
         order = replica.add("CustomerOrder")
