@@ -77,8 +77,8 @@ class TestAddedColumns:
     def test_without_added_columns_the_contract_is_itself(self, contract: type[Record]) -> None:
         assert extended_contract(contract, columns_of(contract), ITEM_COLUMNS) is contract
 
-    def test_a_column_that_steers_the_export_adds_no_field(self) -> None:
-        assert extended_contract(Product, columns_of(Product, "skip_reason")) is Product
+    def test_columns_that_steer_the_export_add_no_fields(self) -> None:
+        assert extended_contract(Product, columns_of(Product, "skip_reason", "entity_id")) is Product
 
     @pytest.mark.parametrize(
         ("kind", "odp_type", "good", "value", "bad"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from odp.core.encode import flat_json, idempotence_ids, object_items, order_line_item, profile_items
 from odp.core.records import Order
-from tests.core.staged import items_of, order, transform
+from tests.core.staged import items_of, order, transform, transformer_of
 
 
 def encoded(row: dict[str, Any], schema: dict[str, Any] | None = None) -> str:
@@ -212,3 +212,29 @@ class TestIdempotence:
 
     def test_a_change_of_the_order_does_not_change_its_id(self) -> None:
         assert event()["data"]["idempotence_id"] == event(total="31", customer_po="x")["data"]["idempotence_id"]
+
+
+class TestUpdate:
+    """A row of the ``orders`` object, for an order whose event was sent before."""
+
+    def update(self, **values: str | None) -> dict[str, Any]:
+        outcome = transform(Order, [order(**values)])
+        assert outcome.orders is not None
+        (item,) = transformer_of(Order).encode_updates(outcome.orders).to_list()
+        return json.loads(item)
+
+    def test_a_purchase_is_the_header_as_it_is_now_without_lines(self) -> None:
+        assert self.update(**AMOUNTS) == {
+            "order_id": "1001",
+            "total": 36.5,
+            "discount": 2.0,
+            "subtotal": 30.0,
+            "tax": 3.5,
+            "shipping": 5.0,
+            "status": "purchase",
+        }
+
+    def test_of_a_cancelled_order_nothing_is_left(self) -> None:
+        sent = self.update(**CANCELLED, **AMOUNTS)
+        assert [sent[name] for name in ("total", "subtotal", "tax", "shipping")] == [0, 0, 0, 0]
+        assert sent["status"] == "cancel"

@@ -148,6 +148,6 @@ def test_an_order_of_100000_lines_is_rejected_for_its_size_and_the_next_one_is_s
     outcome = transform(Order, [order("huge", **huge), order("next")])
     assert [item["data"]["order"]["order_id"] for item in items_of(outcome)] == ["next"]
     (reject,) = outcome.rejects
-    assert reject.key == "huge purchase"
+    assert reject.key == "huge"
     assert "larger than the 10 MB" in reject.reason
     assert reject.row["bytes"] > LARGEST_ITEM_BYTES

@@ -157,15 +157,16 @@ class TestSuperseded:
         links = [{"business_id": "a b", "user_id": "c"}, {"business_id": "a", "user_id": "b c"}]
         assert self.chunked(BusinessUser, links)[0] == [False, False]
 
-    def test_the_purchase_and_the_cancel_of_an_order_are_two_records(self) -> None:
+    def test_of_an_order_the_last_row_that_is_sent_decides_the_action(self) -> None:
         rows = [
-            dict(order("1")),
+            dict(order("1", total="29")),
             dict(order("1", order_status="CancellationRequested")),
+            dict(order("2", order_status="CancellationRequested")),
+            dict(order("2", total="31")),
             dict(order("1", order_status="Saved")),
-            dict(order("1", total="31")),
         ]
         superseded, items = self.chunked(Order, rows)
-        assert superseded == [True, False, False, False]
+        assert superseded == [True, False, True, False, False]
         assert [(item["action"], item["data"]["order"]["total"]) for item in items] == [("cancel", -30.0), ("purchase", 31.0)]
 
     def test_a_part_without_rows_has_none(self) -> None:
@@ -228,6 +229,49 @@ class TestCut:
         assert (outcome.cut, len(items_of(outcome)[0]["note"])) == (1, 1024)
 
 
+class TestEntity:
+    COLUMNS = columns_of(Product, "entity_id")
+
+    def test_records_and_rejects_carry_commerces_id_of_the_entity_but_items_do_not(self) -> None:
+        outcome = transform(Product, [product("a", entity_id="e-1"), product("b", entity_id="e-2", price="x")], self.COLUMNS)
+        assert outcome.records["entity_id"].to_list() == ["e-1"]
+        assert items_of(outcome) == [{"product_id": "a"}]
+        (reject,) = outcome.rejects
+        assert (reject.entity_id, reject.key, reject.row) == ("e-2", "b", {"product_id": "b", "price": "x"})
+
+    def test_without_it_the_record_key_stands_in(self) -> None:
+        outcome = transform(BusinessUser, [{"business_id": "b", "user_id": "u"}, {"business_id": "b"}])
+        assert outcome.records["entity_id", "record_key"].rows() == [("b u", "b u")]
+        assert outcome.rejects[0].entity_id == "b"
+
+
+class TestContent:
+    def content(self, contract: Any, row: Any) -> str:
+        return transform(contract, [row]).records["content"].item()
+
+    def test_it_is_the_item_of_objects_and_profiles(self) -> None:
+        outcome = transform(Product, [product(name="Bolt")])
+        assert outcome.records["content"].to_list() == outcome.items
+
+    def test_the_times_of_an_order_are_no_change(self) -> None:
+        before = self.content(Order, order(order_status="CancellationRequested"))
+        after = self.content(Order, order(order_status="CancellationRequested", cancelled_at="1800000000"))
+        assert before == after
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"total": "31"},
+            {"identifier_email": "bo@example.com"},
+            {"item_quantity": "4"},
+            {"order_status": "CancellationRequested"},
+            {"customer_po": "x"},
+        ],
+    )
+    def test_anything_else_is(self, change: dict[str, str]) -> None:
+        assert self.content(Order, order()) != self.content(Order, order(**change))
+
+
 class TestRejects:
     def test_all_problems_of_a_row_are_named_with_what_is_needed(self) -> None:
         (reject,) = transform(Product, [product("p-9", price="NaN", is_active="yes", name="Bolt")]).rejects
@@ -254,9 +298,9 @@ class TestRejects:
         assert reject.reason == "weight must be a finite number"
 
     def test_a_reject_is_one_line_of_json(self) -> None:
-        line = Reject("a", "name\nbroken", {"name": 'a\n"b"'}).as_json()
+        line = Reject("e", "a", "name\nbroken", {"name": 'a\n"b"'}).as_json()
         assert b"\n" not in line
-        assert orjson.loads(line) == {"key": "a", "reason": "name\nbroken", "row": {"name": 'a\n"b"'}}
+        assert orjson.loads(line) == {"entity_id": "e", "key": "a", "reason": "name\nbroken", "row": {"name": 'a\n"b"'}}
 
     def test_a_record_larger_than_a_request_is_rejected(self) -> None:
         names = [f"note_{number}" for number in range(2_500)]
