@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.sql.replica import NOW, Replica
+from tests.sql.replica import DEFAULTS, NOW, Replica, sql_text
 
 START, END = NOW - timedelta(days=1), NOW
 WINDOW = {"everything": False, "window_start": START, "window_end": END}
@@ -160,3 +160,14 @@ def test_several_children_make_no_second_row(
         replica.add(child, ModifiedOn=INSIDE, **{reference: UUID(int=1)}, **columns)
 
     assert numbers(replica, file) == numbers(replica, file, **WINDOW) == [1]
+
+
+@pytest.mark.parametrize("file", TABLE_OF)
+def test_the_entity_id_finds_the_row_again(replica: Replica, file: str) -> None:
+    for number in (1, 2):
+        add(replica, file, number)
+    every_row = replica.connection.execute(sql_text(file), DEFAULTS).fetchall()
+
+    found = {row["entity_id"].int: row[ID_COLUMN_OF[file]].int for row in every_row}
+    assert found == {1: 1, 2: 2}
+    assert numbers(replica, file, all_ids=False, ids=[row["entity_id"] for row in every_row[:1]]) == [1]
