@@ -100,7 +100,9 @@ class Staging:
 
 
 def _safe(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.:+=-]", "_", name).strip(".") or "_"
+    """Return a folder's name for an id: what Airflow allows in ids stays, so that two runs never share a folder."""
+    safe = re.sub(r"[^A-Za-z0-9_.:+=~-]", "_", name)
+    return safe if safe.strip(".") else "_"
 
 
 class FrameWriter:
@@ -124,7 +126,7 @@ def read_frames(file: IO[bytes]) -> Iterator[bytes]:
     Read the blocks that a :class:`FrameWriter` wrote, one at a time.
 
     :param file: an open binary file.
-    :raises StagingError: if the file ends inside a block.
+    :raises StagingError: if the file ends inside a block or is damaged.
     """
     pending = b""
     while pending or (pending := file.read(_READ_BYTES)):
@@ -132,16 +134,27 @@ def read_frames(file: IO[bytes]) -> Iterator[bytes]:
         pieces = []
         while not decompressor.eof:
             if not pending and not (pending := file.read(_READ_BYTES)):
-                raise StagingError(f"Staged file {getattr(file, 'name', '')} ends in the middle. Clear the task that wrote it.")
-            pieces.append(decompressor.decompress(pending))
+                raise _damaged(file)
+            try:
+                pieces.append(decompressor.decompress(pending))
+            except zstandard.ZstdError as error:
+                raise _damaged(file) from error
             pending = b""
         pending = decompressor.unused_data
         yield b"".join(pieces)
 
 
+def _damaged(file: IO[bytes]) -> StagingError:
+    return StagingError(
+        f"Staged file {getattr(file, 'name', '')} ends in the middle or is damaged. Clear the task that wrote it."
+    )
+
+
 class LineWriter:
     """
     Write lines into one zstd stream; used as a context manager around an open file.
+
+    The end of the stream is an empty line, as zstd itself does not tell a reader that the rest of a stream is missing.
 
     :param file: an open binary file.
     """
@@ -153,12 +166,14 @@ class LineWriter:
         """Return the writer."""
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """End the stream."""
+    def __exit__(self, error_type: type[BaseException] | None, *_: object) -> None:
+        """End the stream; after an error without the last line, since object storage may keep what was written."""
+        if error_type is None:
+            self._stream.write(b"\n")
         self._stream.close()
 
     def write(self, line: bytes) -> None:
-        """Write one line; the line must not hold a line feed."""
+        """Write one line; the line must not be empty nor hold a line feed."""
         self._stream.write(line)
         self._stream.write(b"\n")
 
@@ -168,7 +183,15 @@ def read_lines(file: IO[bytes]) -> Iterator[bytes]:
     Read the lines that a :class:`LineWriter` wrote, without their line feeds.
 
     :param file: an open binary file.
+    :raises StagingError: if the file ends before its last line or is damaged.
     """
     with io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file, closefd=False), _READ_BYTES) as reader:
-        for line in reader:
-            yield line.rstrip(b"\n")
+        try:
+            for line in reader:
+                if line == b"\n":
+                    return
+                if line.endswith(b"\n"):
+                    yield line.rstrip(b"\n")
+        except zstandard.ZstdError as error:
+            raise _damaged(file) from error
+        raise _damaged(file)
