@@ -1,0 +1,180 @@
+"""The template macros: alone, and rendered by Airflow for each way a run comes about."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+from airflow.utils.types import DagRunType
+
+from odp.macros import window_end, window_start
+from sandbox.odp.server import SandboxOdp
+from sandbox.world import PROJECT, World
+from tests.e2e.runs import load_dag, run_as, run_by_hand
+
+DAY = (datetime(2026, 11, 2, tzinfo=timezone.utc), datetime(2026, 11, 3, tzinfo=timezone.utc))
+EVERYTHING = ("-infinity", "infinity")
+ONE_DAY = ("2026-11-02T00:00:00+00:00", "2026-11-03T00:00:00+00:00")
+
+
+def dag_run(run_type: Any, **times: Any) -> SimpleNamespace:
+    """What a template sees of a run, as far as the macros read it."""
+    unset = dict.fromkeys(("data_interval_start", "data_interval_end", "logical_date"))
+    return SimpleNamespace(**{"run_type": run_type, "run_after": DAY[1], "conf": {}, **unset, **times})
+
+
+def window(run: SimpleNamespace, **params: Any) -> tuple[str, str]:
+    return window_start(run, params), window_end(run, params)
+
+
+INTERVAL = {"data_interval_start": DAY[0], "data_interval_end": DAY[1], "logical_date": DAY[0]}
+
+
+@pytest.mark.parametrize("run_type", [DagRunType.SCHEDULED, "scheduled", DagRunType.BACKFILL_JOB, "backfill"])
+def test_scheduled_and_backfill_runs_take_their_interval(run_type: Any) -> None:
+    assert window(dag_run(run_type, **INTERVAL), LookBackDays=None, StartDate=None) == ONE_DAY
+
+
+@pytest.mark.parametrize("run_type", [DagRunType.MANUAL, "manual", "asset_triggered"])
+@pytest.mark.parametrize("times", [{}, INTERVAL])
+def test_other_runs_take_everything(run_type: Any, times: dict[str, Any]) -> None:
+    assert window(dag_run(run_type, **times)) == EVERYTHING
+
+
+@pytest.mark.parametrize(
+    ("times", "end"),
+    [
+        (INTERVAL, DAY[1]),
+        ({"logical_date": DAY[0]}, DAY[0]),
+        ({"run_after": DAY[1] + timedelta(hours=5)}, DAY[1] + timedelta(hours=5)),
+    ],
+)
+def test_look_back_counts_from_the_interval_else_the_logical_date_else_run_after(times: dict[str, Any], end: datetime) -> None:
+    run = dag_run("manual", **times)
+    assert window(run, LookBackDays=2) == ((end - timedelta(days=2)).isoformat(), end.isoformat())
+
+
+def test_dates_win_over_the_interval_and_leave_the_other_side_open() -> None:
+    run = dag_run("scheduled", **INTERVAL)
+    assert window(run, StartDate="2026-01-01T00:00:00Z") == ("2026-01-01T00:00:00+00:00", "infinity")
+    assert window(run, EndDate="2026-01-01") == ("-infinity", "2026-01-01T00:00:00+00:00")
+
+
+@pytest.mark.parametrize(
+    ("run", "params", "sentence"),
+    [
+        (dag_run("manual"), {"LookBackDays": 1, "StartDate": "2026-01-01"}, "either LookBackDays or StartDate/EndDate"),
+        (dag_run("manual"), {"StartDate": "yesterday"}, "'yesterday' is not a date that can be read"),
+        (dag_run("manual", conf={"LookbackDays": 1}), {}, "Did you mean LookBackDays?"),
+        (dag_run("manual"), {"Ids": ["1", 2]}, "Ids must be a list of texts"),
+        (dag_run("scheduled"), {}, "no data interval"),
+        (dag_run("scheduled", data_interval_start=DAY[0], data_interval_end=DAY[0]), {}, "no data interval"),
+    ],
+)
+def test_wrong_parameters_fail_the_task_in_a_sentence(run: Any, params: dict[str, Any], sentence: str) -> None:
+    for macro in (window_start, window_end):
+        with pytest.raises(AirflowFailException) as error:
+            macro(run, params)
+        assert sentence in str(error.value)
+
+
+@pytest.fixture
+def account(airflow_db: World, odp: SandboxOdp, monkeypatch: pytest.MonkeyPatch) -> SandboxOdp:
+    """An ODP account of this test's own, which the connection odp_default leads to."""
+    monkeypatch.setenv("AIRFLOW_CONN_ODP_DEFAULT", json.dumps({"conn_type": "odp", "host": odp.url, "password": odp.key}))
+    return odp
+
+
+def test_airflow_renders_a_run_without_logical_date(account: SandboxOdp) -> None:
+    run = run_by_hand(load_dag("warehouse_odp_export"))
+    assert run.state == "success"
+    assert tuple(run.window) == EVERYTHING
+    assert run.run.logical_date is None
+
+
+def test_airflow_renders_look_back_of_a_run_without_logical_date(account: SandboxOdp) -> None:
+    run = run_by_hand(load_dag("warehouse_odp_export"), LookBackDays=3)
+    start, end = map(datetime.fromisoformat, run.window)
+    assert (end, end - start) == (run.run.run_after, timedelta(days=3))
+
+
+def test_airflow_renders_look_back_of_a_manual_run_with_logical_date(account: SandboxOdp) -> None:
+    # At 05:00 the last whole day ended at midnight.
+    run = run_by_hand(load_dag("warehouse_odp_export"), datetime(2026, 11, 3, 5, tzinfo=timezone.utc), LookBackDays=1)
+    assert tuple(run.window) == ONE_DAY
+
+
+@pytest.mark.parametrize("run_type", ["scheduled", "backfill"])
+def test_airflow_renders_the_interval_of_a_scheduled_run_and_of_a_backfill(account: SandboxOdp, run_type: str) -> None:
+    run = run_as(load_dag("warehouse_odp_export"), run_type, DAY)
+    assert run.state == "success"
+    assert tuple(run.window) == ONE_DAY
+
+
+def test_wrong_parameters_fail_without_a_retry_and_nothing_is_sent(account: SandboxOdp) -> None:
+    dag = load_dag("warehouse_odp_export")
+    assert dag.get_task("extract").retries == 3
+    run = run_by_hand(dag, LookBackDays=1, StartDate="2026-11-01T00:00:00Z")
+    assert run.state == "failed"
+    assert run.tasks == {
+        "extract": "failed",
+        "transform": "upstream_failed",
+        "load": "upstream_failed",
+        "reconcile": "upstream_failed",
+    }
+    assert run.tries == {"extract": 1}
+    assert account.requests() == []
+
+
+_SCRIPT = """
+import json, sys
+from pathlib import Path
+
+plugins = Path(sys.argv[1])
+from airflow import plugins_manager as core
+from airflow.sdk import macros
+from airflow.sdk import plugins_manager as sdk
+
+core.ensure_plugins_loaded()
+core.integrate_macros_plugins()
+sdk.integrate_macros_plugins()
+files = {name: Path(module.__file__) for name, module in list(sys.modules.items()) if getattr(module, "__file__", None)}
+ours = {name: str(file.relative_to(plugins)) for name, file in files.items() if file.is_relative_to(plugins)}
+print(json.dumps({
+    "errors": core.get_import_errors(),
+    "plugins": [plugin.name for plugin in core._get_plugins()[0]],
+    "macros": sorted(name for name in vars(macros.odp) if name.startswith("window")),
+    "rendered": macros.odp.window_start.__module__,
+    "stdlib replaced": sorted(set(ours) & set(sys.stdlib_module_names)),
+    "bare names": sorted(name for name, file in ours.items() if not name.startswith("odp") and file != "odp_plugin.py"),
+    "json": json.loads(json.dumps({"intact": True})),
+}))
+"""
+
+
+def test_the_plugin_loads_and_leaves_the_standard_library_alone(tmp_path: Path) -> None:
+    environment = {**os.environ, "AIRFLOW_HOME": str(tmp_path)}
+    command = [sys.executable, "-c", _SCRIPT, str(PROJECT / "plugins")]
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout.splitlines()[-1]) == {
+        "errors": {},
+        "plugins": ["odp"],
+        "macros": ["window_end", "window_start"],
+        "rendered": "odp.macros",
+        "stdlib replaced": [],
+        "bare names": [],
+        "json": {"intact": True},
+    }
+
+
+def test_the_plugin_scan_skips_the_package() -> None:
+    assert "odp/" in (PROJECT / "plugins" / ".airflowignore").read_text().splitlines()
