@@ -8,6 +8,26 @@ from odp.core.exports import Export
 from odp.core.parameters import PARAMETERS
 from odp.core.records import Order, OrderItem
 
+MAINTENANCE_DOC = """\
+### ODP Maintenance
+
+Each day, by the ages in the Variable `odp_settings`:
+
+| What | Setting | Default |
+|---|---|---|
+| staged files of runs | `staging_retention_days` | 7 |
+| closed rejects | `reject_retention_days` | 90 |
+| history of runs | `run_retention_days` | 730 |
+
+What ODP has acknowledged, open claims and open rejects stay.
+
+#### Uncertain orders
+
+An order is uncertain when the answer to one of its events was lost and ODP cannot be asked, or does not say. Look the order up in
+ODP, then trigger this DAG with `DeliveredOrders` (it is there: nothing is sent again) or `NotDeliveredOrders` (it is not: the
+next run of the order export sends it).
+"""
+
 
 def render_doc_md(export: Export) -> str:
     """

@@ -101,7 +101,8 @@ def extract(
         application_name=export.dag_id,
         statement_timeout_minutes=settings.statement_timeout_minutes,
     )
-    absences = find_absences(connection, READS[export.sql])
+    files = [export.sql, *export.lookups.values()]
+    absences = find_absences(connection, [table for file in files for table in READS[file]])
     if absent := [*absences.tables, *absences.columns]:
         fields = fields_fed_by(export.contract, absent)
         log.warning("The replica lacks %s. Fields left out: %s.", ", ".join(absent), ", ".join(fields) or "none that is sent")

@@ -162,7 +162,7 @@ def describe(
     query = f"{_with_shadows(connection, absences.shadows)}SELECT * FROM (\n{_body(mapping)}\n) AS record LIMIT 0"
     try:
         description = connection.execute(query, parameters).description or ()
-    except (psycopg.errors.SyntaxErrorOrAccessRuleViolation, psycopg.ProgrammingError) as error:
+    except psycopg.ProgrammingError as error:
         raise ReplicaError(f"The mapping query does not run on this replica: {str(error).strip()}") from error
     names = [column.name for column in description]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
@@ -194,15 +194,19 @@ def stream_rows(
     :param parameters: values of its placeholders; psycopg binds them, they never become SQL text by hand.
     :param absences: what the replica lacks.
     :param columns: the columns as :func:`describe` found them.
+    :raises ReplicaError: if the query fails on the values of a row.
     """
     selected = sql.SQL(", ").join(_written(column) for column in columns).as_string(connection)
     statement = (
         f"COPY ({_with_shadows(connection, absences.shadows)}SELECT {selected} FROM (\n{_body(mapping)}\n) AS record)"
         " TO STDOUT (FORMAT csv)"
     )
-    with connection.cursor() as cursor, cursor.copy(statement, parameters) as copy:
-        for row in copy:
-            yield bytes(row)
+    try:
+        with connection.cursor() as cursor, cursor.copy(statement, parameters) as copy:
+            for row in copy:
+                yield bytes(row)
+    except psycopg.DataError as error:
+        raise ReplicaError(f"The mapping query fails on a row of this replica: {str(error).strip()}") from error
 
 
 def _written(column: Column) -> sql.Composable:
@@ -210,7 +214,8 @@ def _written(column: Column) -> sql.Composable:
     if column.kind == TIMESTAMP.name:
         return sql.SQL("floor(date_part('epoch', {}))").format(name)
     if column.kind == LIST:
-        return sql.SQL("array_to_string({}, {}, '')").format(name, sql.Literal(LIST_SEPARATOR))
+        # An empty list is none: written as '' it would be a list of one absent value.
+        return sql.SQL("array_to_string(nullif({0}, '{{}}'), {1}, '')").format(name, sql.Literal(LIST_SEPARATOR))
     return name
 
 
@@ -222,7 +227,12 @@ def read_lookup(connection: psycopg.Connection[Any], query: str, absences: Absen
     :param query: one SELECT without placeholders.
     :param absences: what the replica lacks.
     :return: the rows, with every value as text.
+    :raises ReplicaError: with PostgreSQL's message, if the query is not valid on this replica.
     """
-    cursor = connection.execute(f"{_with_shadows(connection, absences.shadows)}SELECT * FROM (\n{_body(query)}\n) AS record")
+    statement = f"{_with_shadows(connection, absences.shadows)}SELECT * FROM (\n{_body(query)}\n) AS record"
+    try:
+        cursor = connection.execute(statement)
+    except psycopg.ProgrammingError as error:
+        raise ReplicaError(f"A side query of the mapping does not run on this replica: {str(error).strip()}") from error
     names = [column.name for column in cursor.description or ()]
     return [{name: None if value is None else str(value) for name, value in zip(names, row, strict=True)} for row in cursor]

@@ -89,6 +89,35 @@ def finish_run(ledger: Ledger, run_id: str, summary: Mapping[str, Any], error: s
     )
 
 
+def fail_run(ledger: Ledger, run_id: str, error: str) -> None:
+    """
+    Write down that a stage of a run failed; a repeated stage that succeeds takes it back through :func:`resume_run`.
+
+    :param ledger: the export's ledger.
+    :param run_id: the run.
+    :param error: why.
+    """
+    ledger.connection.execute(
+        "UPDATE export_run SET state = 'failed', error = %(error)s, finished_at = now()"
+        " WHERE account = %(account)s AND export = %(export)s AND run_id = %(run_id)s",
+        {**ledger.scope, "run_id": run_id, "error": error[:2_000]},
+    )
+
+
+def resume_run(ledger: Ledger, run_id: str) -> None:
+    """
+    Write down that a run goes on after a failed stage.
+
+    :param ledger: the export's ledger.
+    :param run_id: the run.
+    """
+    ledger.connection.execute(
+        "UPDATE export_run SET state = 'running', error = NULL, finished_at = NULL"
+        " WHERE account = %(account)s AND export = %(export)s AND run_id = %(run_id)s AND state = 'failed'",
+        {**ledger.scope, "run_id": run_id},
+    )
+
+
 def open_reject_ids(ledger: Ledger, ids: Sequence[str] | None = None) -> list[str]:
     """
     List the entities whose rejects are open, longest untried first.

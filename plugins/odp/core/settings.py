@@ -59,9 +59,9 @@ class Settings(BaseModel):
     read_back_sample: int = Field(
         default=20, ge=0, le=1_000, description="Delivered records that reconcile reads back from ODP to compare; 0 is none."
     )
-    retention_days: int = Field(
-        default=30, ge=1, description="Age at which the maintenance DAG removes staged files, closed rejects and runs."
-    )
+    staging_retention_days: int = Field(default=7, ge=1, description="Age at which maintenance removes staged files.")
+    reject_retention_days: int = Field(default=90, ge=1, description="Age at which maintenance removes closed rejects.")
+    run_retention_days: int = Field(default=730, ge=1, description="Age at which maintenance removes the history of runs.")
     statement_timeout_minutes: int = Field(
         default=120, ge=0, description="Longest time one query may run on the replica; 0 is no limit."
     )

@@ -22,44 +22,42 @@ if TYPE_CHECKING:
     from odp.hooks.odp import OdpHook
 
 
-class ExportStageOperator(BaseOperator):
+class OdpOperator(BaseOperator):
     """
-    Base of the stages: settings, staging, and errors that a retry cannot mend.
+    Base of all operators of this package: connections, settings, staging, and errors that a retry cannot mend.
 
-    :param export_id: id of the export's DAG, such as ``product_odp_export``. (templated)
     :param odp_conn_id: connection to the ODP account. (templated)
     :param ledger_conn_id: PostgreSQL connection to the ledger. (templated)
     """
 
-    template_fields: Sequence[str] = ("export_id", "odp_conn_id", "ledger_conn_id")
+    template_fields: Sequence[str] = ("odp_conn_id", "ledger_conn_id")
 
-    def __init__(
-        self, *, export_id: str, odp_conn_id: str = "odp_default", ledger_conn_id: str = "odp_ledger", **kwargs: Any
-    ) -> None:
+    def __init__(self, *, odp_conn_id: str = "odp_default", ledger_conn_id: str = "odp_ledger", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.export_id = export_id
         self.odp_conn_id = odp_conn_id
         self.ledger_conn_id = ledger_conn_id
 
     def execute(self, context: Context) -> Any:
         """
-        Run the stage.
+        Do the work.
 
         :raises AirflowFailException: for errors that a retry cannot mend.
         """
         try:
             return self.run_stage(context)
         except CannotSucceedError as error:
+            self.note_failure(context, error)
             raise AirflowFailException(str(error)) from error
+        except Exception as error:
+            self.note_failure(context, error)
+            raise
 
     def run_stage(self, context: Context) -> Any:
-        """Do the work of the stage; implemented by each operator."""
+        """Do the work; implemented by each operator."""
         raise NotImplementedError
 
-    @property
-    def export(self) -> Export:
-        """The export this stage belongs to."""
-        return get_export(self.export_id)
+    def note_failure(self, context: Context, error: Exception) -> None:
+        """Do what is to be done besides failing; nothing, unless an operator has something to do."""
 
     @cached_property
     def settings(self) -> Settings:
@@ -72,6 +70,34 @@ class ExportStageOperator(BaseOperator):
         from odp.hooks.odp import OdpHook
 
         return OdpHook(self.odp_conn_id)
+
+    def staging_root(self) -> Any:
+        """Return where all runs stage their files: a local path, or one on object storage."""
+        from airflow.configuration import AIRFLOW_HOME
+
+        location = self.settings.staging or f"{AIRFLOW_HOME}/odp_staging"
+        if location.startswith("file://"):
+            return Path(location.removeprefix("file://"))
+        return ObjectStoragePath(location) if "://" in location else Path(location)
+
+
+class ExportStageOperator(OdpOperator):
+    """
+    Base of the stages of an export.
+
+    :param export_id: id of the export's DAG, such as ``product_odp_export``. (templated)
+    """
+
+    template_fields: Sequence[str] = (*OdpOperator.template_fields, "export_id")
+
+    def __init__(self, *, export_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.export_id = export_id
+
+    @property
+    def export(self) -> Export:
+        """The export this stage belongs to."""
+        return get_export(self.export_id)
 
     def open_ledger(self) -> Ledger:
         """
@@ -92,12 +118,14 @@ class ExportStageOperator(BaseOperator):
         """
         from odp.core.staging import Staging
 
-        return Staging(self._staging_root(), context["dag"].dag_id, context["run_id"])
+        return Staging(self.staging_root(), context["dag"].dag_id, context["run_id"])
 
-    def _staging_root(self) -> Any:
-        from airflow.configuration import AIRFLOW_HOME
+    def note_failure(self, context: Context, error: Exception) -> None:
+        """Write the failure into the run's history, if the ledger can be reached at all."""
+        from odp.core.run_history import fail_run
 
-        location = self.settings.staging or f"{AIRFLOW_HOME}/odp_staging"
-        if location.startswith("file://"):
-            return Path(location.removeprefix("file://"))
-        return ObjectStoragePath(location) if "://" in location else Path(location)
+        try:
+            with self.open_ledger() as ledger:
+                fail_run(ledger, context["run_id"], f"{self.task_id}: {error}")
+        except Exception as unreachable:  # the failure itself is what the user has to see
+            self.log.warning("The ledger's run history does not show this failure: %s", unreachable)

@@ -33,9 +33,10 @@ class OdpLoadOperator(ExportStageOperator):
         :raises OdpUnavailableError: if ODP does not take a request within the retry budget; the task may be retried.
         """
         from odp.core.parts import load_part
+        from odp.core.run_history import resume_run
 
-        task_instance = context["ti"]
         with self.open_ledger() as ledger:
+            resume_run(ledger, context["run_id"])
             counts = load_part(
                 self.export,
                 self.transformed,
@@ -45,7 +46,8 @@ class OdpLoadOperator(ExportStageOperator):
                 ledger,
                 run_id=context["run_id"],
                 dry_run=bool(context["params"].get("DryRun")),
-                repeated=task_instance.try_number > 1,
+                # By an earlier try, or before this task was cleared.
+                repeated=ledger.delivered_rows(context["run_id"], self.transformed["part"]) > 0,
             )
         self.log.info(
             "Part %s: %s delivered, %s rejected by ODP, %s sent by another run, %s uncertain, %s not sent",

@@ -62,6 +62,8 @@ class OdpReconcileOperator(ExportStageOperator):
                 raise
             finally:
                 finish_run(ledger, run_id, summary, error)
+            if not context["params"].get("DryRun"):
+                summary["read_back"] = self._read_back(context, staging, summary)
         staging.write_json("summary.json", summary)
         return summary
 
@@ -80,6 +82,20 @@ class OdpReconcileOperator(ExportStageOperator):
         for line in summary["uncertain_examples"]:
             self.log.warning("Uncertain: %s", line)
         check_rejects(summary, self.settings.max_reject_ratio, examples(staging, summary, uncertain=False))
+
+    def _read_back(self, context: Context, staging: Staging, summary: dict[str, Any]) -> dict[str, Any]:
+        """Read a sample of the delivered records back from ODP; reported, never a reason to fail."""
+        from odp.core.accounting import staged_rejects
+        from odp.core.read_back import read_back, sample_delivered
+
+        uploads = [upload for part in _counts(self.transformed) for upload in part["uploads"]]
+        left_out = frozenset(line["key"] for line in staged_rejects(staging, summary))
+        records = sample_delivered(uploads, staging, self.settings.read_back_sample, context["run_id"], left_out)
+        if not records:
+            return {}
+        result = read_back(self.odp_hook.get_client(), self.export, records).as_dict()
+        self.log.info("Read back from ODP: %s", result)
+        return result
 
     def _report(self, summary: dict[str, Any]) -> None:
         self.log.info("%s", _sentence(summary))

@@ -32,8 +32,10 @@ class OdpTransformOperator(ExportStageOperator):
         :raises AirflowFailException: if settings are wrong.
         """
         from odp.core.parts import transform_part
+        from odp.core.run_history import resume_run
 
         with self.open_ledger() as ledger:
+            resume_run(ledger, context["run_id"])
             counts = transform_part(
                 self.export,
                 self.part,

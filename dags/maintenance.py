@@ -1,0 +1,11 @@
+"""
+The daily maintenance of the exports, as an Airflow DAG.
+
+Airflow looks for the words airflow and dag in a file before it parses it; they are here.
+"""
+
+from __future__ import annotations
+
+from odp.factory import build_maintenance_dag
+
+build_maintenance_dag()
