@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from odp.core.bodies import read_bodies
+import psycopg
+from psycopg.rows import dict_row
+
 from odp.core.staging import Staging, read_lines
 from sandbox.world import PROJECT
 
@@ -41,7 +44,7 @@ class Finished:
     @property
     def tries(self) -> dict[str, int]:
         """Number of tries of the task instances that ran."""
-        return {_name(ti): ti.try_number for ti in self.run.get_task_instances() if ti.start_date}
+        return {_name(ti): ti.try_number for ti in self.run.get_task_instances() if ti.try_number}
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -50,9 +53,11 @@ class Finished:
         return dict((reconcile and reconcile.xcom_pull("reconcile")) or {})
 
     @property
-    def staged_summary(self) -> dict[str, Any]:
-        """What reconcile added up, also of a run that it then failed."""
-        return dict(self.staging.read_json("summary.json"))
+    def history(self) -> dict[str, Any]:
+        """What the ledger keeps of the run, also when it failed."""
+        query = "SELECT * FROM export_run WHERE export = %s AND run_id = %s"
+        with psycopg.connect(os.environ["AIRFLOW_CONN_ODP_LEDGER"], row_factory=dict_row) as connection:
+            return connection.execute(query, (self.run.dag_id, self.run.run_id)).fetchone() or {}
 
     @property
     def window(self) -> list[str]:
@@ -64,20 +69,17 @@ class Finished:
 
     def bodies(self) -> list[dict[str, Any]]:
         """Return the items of all staged upload bodies."""
-        return [
-            item for name in self._files("bodies-") for body in self._read(name, read_bodies) for item in json.loads(body.content)
-        ]
+        return [item for line in self._lines("bodies-") for item in json.loads(line[line.index(b"[") :])]
 
     def rejects(self) -> list[dict[str, Any]]:
         """Return all staged rejects."""
-        return [json.loads(line) for name in self._files("rejects-") for line in self._read(name, read_lines)]
+        return [json.loads(line) for line in self._lines("rejects-")]
 
-    def _files(self, prefix: str) -> list[str]:
-        return sorted(path.name for path in self.staging.folder.iterdir() if path.name.startswith(prefix))
-
-    def _read(self, name: str, reader: Any) -> Iterator[Any]:
-        with self.staging.read(name) as file:
-            yield from reader(file)
+    def _lines(self, prefix: str) -> Iterator[bytes]:
+        for path in sorted(self.staging.folder.iterdir()):
+            if path.name.startswith(prefix):
+                with self.staging.read(path.name) as file:
+                    yield from read_lines(file)
 
 
 def _word(state: Any) -> str:
