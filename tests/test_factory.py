@@ -1,0 +1,118 @@
+"""The DAG that the factory builds from an export."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from airflow.sdk import DAG, CronDataIntervalTimetable
+
+from odp.core.exports import EXPORTS, PRODUCTS, Export
+from odp.core.parameters import PARAMETERS
+from odp.factory import build_export_dag
+from sandbox.world import PROJECT
+
+
+@pytest.fixture(params=EXPORTS, ids=lambda export: export.dag_id)
+def built(request: pytest.FixtureRequest) -> tuple[Export, DAG]:
+    """An export and its DAG."""
+    return request.param, build_export_dag(request.param)
+
+
+def test_the_dag_says_what_it_is(built: tuple[Export, DAG]) -> None:
+    export, dag = built
+    assert (dag.dag_id, dag.dag_display_name, dag.description) == (export.dag_id, export.title, export.summary)
+    assert dag.tags == {"odp", "commerce"}
+    assert dag.task_dict["extract"].owner == "commerce"
+
+
+def test_the_tasks_and_their_order(built: tuple[Export, DAG]) -> None:
+    _, dag = built
+    edges = {task.task_id: (task.upstream_task_ids, task.downstream_task_ids) for task in dag.tasks}
+    assert edges == {
+        "extract": (set(), {"transform"}),
+        "transform": ({"extract"}, {"load", "reconcile"}),
+        "load": ({"transform"}, {"reconcile"}),
+        "reconcile": ({"transform", "load"}, set()),
+    }
+    assert [task.is_mapped for task in dag.topological_sort()] == [False, True, True, False]
+    # So that reconcile runs when the window was empty and no task was mapped.
+    assert dag.task_dict["reconcile"].trigger_rule == "none_failed"
+
+
+def test_runs_come_one_at_a_time_for_a_calendar_day_each(built: tuple[Export, DAG]) -> None:
+    export, dag = built
+    assert dag.catchup is False
+    assert dag.max_active_runs == 1
+    assert isinstance(dag.timetable, CronDataIntervalTimetable)
+    assert dag.timetable.expression == export.schedule == "0 0 * * *"
+    assert str(dag.timetable.timezone) == "UTC"
+    assert dag.start_date is not None
+
+
+def test_tasks_are_tried_again(built: tuple[Export, DAG]) -> None:
+    _, dag = built
+    for task in dag.tasks:
+        assert (task.retries, task.retry_delay) == (3, timedelta(minutes=1))
+
+
+def test_the_parameters_are_those_of_the_registry(built: tuple[Export, DAG]) -> None:
+    _, dag = built
+    assert list(dag.params) == [parameter.name for parameter in PARAMETERS]
+    assert len(PARAMETERS) >= 6
+    for parameter in PARAMETERS:
+        param = dag.params.get_param(parameter.name)
+        assert param.value == parameter.default
+        assert param.schema == {**parameter.schema, "title": parameter.title}
+        assert param.description == parameter.description
+        assert parameter.description.endswith(".")
+        param.resolve()  # the default itself is valid
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LookBackDays", 0),
+        ("LookBackDays", "7"),
+        ("LookBackDays", 1.5),
+        ("StartDate", 20261101),
+        ("Ids", "1001"),
+        ("DryRun", "no"),
+    ],
+)
+def test_airflow_refuses_a_value_of_the_wrong_type(name: str, value: object) -> None:
+    from airflow.sdk.exceptions import ParamValidationError
+
+    with pytest.raises(ParamValidationError):
+        build_export_dag(PRODUCTS).params.get_param(name).resolve(value)
+
+
+def test_the_documentation_is_about_this_export(built: tuple[Export, DAG]) -> None:
+    export, dag = built
+    text = dag.doc_md or ""
+    assert text.startswith(f"### {export.title}\n\n{export.summary}\n")
+    for fact in (export.post_processor, f"include/sql/{export.sql}", f"POST /v3{export.path}", f"--dag-id {export.dag_id}"):
+        assert fact in text
+    for key in export.contract.key:
+        assert f"| `{key}` |" in text
+    for parameter in PARAMETERS:
+        assert f"| `{parameter.name}` | {parameter.description} |" in text
+
+
+def test_the_mapping_file_is_found_and_resolved_for_the_task(built: tuple[Export, DAG]) -> None:
+    export, dag = built
+    extract = dag.task_dict["extract"]
+    assert (extract.sql, dict(extract.lookups)) == (export.sql, dict(export.lookups))
+    environment = dag.get_template_env()
+    assert extract.render_template(extract.sql, {}, environment) == (PROJECT / "include" / "sql" / export.sql).read_text().strip()
+    lookups = extract.render_template(extract.lookups, {}, environment)
+    for name, file in export.lookups.items():
+        assert lookups[name] == (PROJECT / "include" / "sql" / file).read_text().strip()
+
+
+def test_the_window_is_a_template(built: tuple[Export, DAG]) -> None:
+    _, dag = built
+    extract = dag.task_dict["extract"]
+    assert extract.window_start == "{{ macros.odp.window_start(dag_run, params) }}"
+    assert extract.window_end == "{{ macros.odp.window_end(dag_run, params) }}"
+    assert {"window_start", "window_end", "sql", "lookups"} <= set(extract.template_fields)
