@@ -212,7 +212,8 @@ def stream_rows(
 def _written(column: Column) -> sql.Composable:
     name = sql.Identifier("record", column.name)
     if column.kind == TIMESTAMP.name:
-        return sql.SQL("floor(date_part('epoch', {}))").format(name)
+        # extract() is exact; the floating point of date_part() would round the last microsecond of year 9999 up.
+        return sql.SQL("floor(extract(epoch FROM {}))").format(name)
     if column.kind == LIST:
         # An empty list is none: written as '' it would be a list of one absent value.
         return sql.SQL("array_to_string(nullif({0}, '{{}}'), {1}, '')").format(name, sql.Literal(LIST_SEPARATOR))
