@@ -166,18 +166,19 @@ def keep_rejects(ledger: Ledger, run_id: str, rejects: Iterable[KeptReject]) -> 
         )
 
 
-def close_rejects(ledger: Ledger, run_id: str, tried: Sequence[str]) -> int:
+def close_rejects(ledger: Ledger, run_id: str, tried: Iterable[str], rejected_again: Iterable[str]) -> int:
     """
     Close the rejects that a run tried again and did not reject again: they went through, or their entity is gone.
 
     :param ledger: the export's ledger.
     :param run_id: the run.
     :param tried: entity ids of the rejects that the run tried again.
+    :param rejected_again: entity ids that it rejected.
     :return: how many were closed.
     """
     cursor = ledger.connection.execute(
         "UPDATE reject SET closed_at = now(), closed_by = %(run_id)s WHERE account = %(account)s AND export = %(export)s"
-        " AND closed_at IS NULL AND run_id <> %(run_id)s AND entity_id = ANY(%(tried)s)",
-        {**ledger.scope, "run_id": run_id, "tried": list(tried)},
+        " AND closed_at IS NULL AND entity_id = ANY(%(done)s)",
+        {**ledger.scope, "run_id": run_id, "done": sorted(set(tried) - set(rejected_again))},
     )
     return cursor.rowcount

@@ -33,6 +33,7 @@ class Resolver:
     def __init__(self, client: OdpClient, visibility_delay: timedelta) -> None:
         self._client = client
         self._visibility_delay = visibility_delay
+        self.longest_request = timedelta(seconds=client.options.retry_budget + client.options.timeout)
 
     def resolve(self, claims: Sequence[Claim]) -> dict[ClaimKey, bool | None]:
         """
@@ -92,7 +93,9 @@ def settle_open_claims(claims: EventClaims, resolver: Resolver) -> list[Claim]:
     :param resolver: asks ODP.
     :return: the released claims: their orders are to be sent by this run.
     """
-    open_claims = claims.open_claims()
+    # A claim that is being sent right now, by another run, is none of ours for as long as its request may be retried.
+    in_flight_since = datetime.now(timezone.utc) - resolver.longest_request
+    open_claims = [c for c in claims.open_claims() if c.state == "uncertain" or c.claimed_at < in_flight_since]
     if not open_claims:
         return []
     found = resolver.resolve(open_claims)

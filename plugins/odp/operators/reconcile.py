@@ -75,8 +75,10 @@ class OdpReconcileOperator(ExportStageOperator):
 
         check_counts(summary)
         if not dry_run:
-            keep_rejects(ledger, run_id, kept_rejects(staging, summary))
-            closed = close_rejects(ledger, run_id, staging.read_json(MANIFEST)["retried"])
+            rejects = list(kept_rejects(staging, summary))
+            keep_rejects(ledger, run_id, rejects)
+            retried = staging.read_json(MANIFEST)["retried"]
+            closed = close_rejects(ledger, run_id, retried, (reject.entity_id for reject in rejects))
             self.log.info("Closed %s earlier rejects: they went through, or their entity is gone", closed)
         summary["uncertain_examples"] = [line.partition(":")[0] for line in examples(staging, summary, uncertain=True)]
         for line in summary["uncertain_examples"]:
