@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import psycopg
+
+from odp.core.event_claims import EventClaims
+from odp.core.ledger import Ledger, hash_text
+from odp.core.maintenance import decide_uncertain, remove_old_rows, remove_staged_runs
+from odp.core.run_history import KeptReject, close_rejects, keep_rejects, open_reject_ids, start_run
+from odp.core.settings import Settings
+from odp.core.staging import Staging
+from odp.core.window import Window
+
+
+def _ledger(dsn: str) -> Ledger:
+    return Ledger(lambda: psycopg.connect(dsn), "account", "order_odp_export")
+
+
+def test_staged_runs_past_their_age_are_removed_and_others_stay(tmp_path: Path) -> None:
+    for run_id in ("old", "new"):
+        Staging(tmp_path, "dag", run_id).write_json("extract.json", {})
+    long_ago = time.time() - 8 * 86_400
+    os.utime(Staging(tmp_path, "dag", "old").folder / "extract.json", (long_ago, long_ago))
+    removed = remove_staged_runs(tmp_path, 7)
+    assert removed == [str(Staging(tmp_path, "dag", "old").folder)]
+    assert Staging(tmp_path, "dag", "new").read_json("extract.json") == {}
+
+
+def test_no_staging_folder_is_nothing_to_remove(tmp_path: Path) -> None:
+    assert remove_staged_runs(tmp_path / "absent", 7) == []
+
+
+def test_closed_rejects_and_run_history_go_by_age_and_open_rejects_stay(ledger_database: str) -> None:
+    with _ledger(ledger_database) as ledger:
+        start_run(ledger, "old", Window(), None)
+        start_run(ledger, "new", Window(), None)
+        ledger.count_delivered("old", 0, 5)
+        keep_rejects(ledger, "old", [KeptReject(entity, entity, "wrong", {}) for entity in ("open", "closed", "lately")])
+        assert close_rejects(ledger, "new", ["closed", "lately"], []) == 2
+        ledger.connection.execute("UPDATE export_run SET started_at = now() - interval '800 days' WHERE run_id = 'old'")
+        ledger.connection.execute("UPDATE reject SET closed_at = now() - interval '91 days' WHERE entity_id = 'closed'")
+        assert remove_old_rows(ledger.connection, Settings()) == {"reject": 1, "run_part": 1, "export_run": 1}
+        assert open_reject_ids(ledger) == ["open"]
+        assert ledger.connection.execute("SELECT run_id FROM export_run").fetchall() == [("new",)]
+
+
+def test_a_person_decides_about_uncertain_orders(ledger_database: str) -> None:
+    with _ledger(ledger_database) as ledger:
+        claims = EventClaims(ledger)
+        events = [(order, "purchase", hash_text(order)) for order in ("there", "absent", "unknown", "delivered")]
+        claims.claim(events, "run", 0)
+        claims.mark_uncertain([("there", "purchase"), ("absent", "purchase"), ("unknown", "purchase")])
+        claims.confirm([("delivered", "purchase")])
+        marked, released = decide_uncertain(
+            ledger.connection, delivered=["there"], not_delivered=["absent", "delivered", "never heard of"]
+        )
+        assert (marked, released) == (["there"], ["absent"])
+        states = {claim.record_key: claim.state for claim in claims.find(["there", "absent", "unknown", "delivered"]).values()}
+        assert states == {"there": "delivered", "unknown": "uncertain", "delivered": "delivered"}
+        assert open_reject_ids(ledger) == ["absent"]
