@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 from sandbox.up import FOLDER
-from sandbox.world import World
+from sandbox.world import WELL_KNOWN_PORTS, World
 
 
 def main() -> None:
     """Print the shell commands."""
-    for name, value in World(FOLDER).airflow_environment().items():
+    for name, value in World(FOLDER, WELL_KNOWN_PORTS).airflow_environment().items():
         print(f"export {name}={shlex.quote(value)}")
     print(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH")
 

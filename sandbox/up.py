@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sandbox.world import LOGIN, PROJECT, Sizes, World, wait_for
+from sandbox.world import LOGIN, PROJECT, WELL_KNOWN_PORTS, Sizes, World, wait_for
 
 FOLDER = PROJECT / ".sandbox" / "up"
 _HEALTHY_SECONDS = 240
@@ -93,7 +93,7 @@ def main() -> int:
     """Run the world until Ctrl-C or SIGTERM."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with World(FOLDER) as world:
+        with World(FOLDER, WELL_KNOWN_PORTS) as world:
             if not world.has_replica():
                 print("Filling a Commerce replica ...", flush=True)
                 world.fill_replica(Sizes(customers=5_000, orders=20_000))

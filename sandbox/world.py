@@ -13,6 +13,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +26,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 SANDBOX_KEY = "sandbox.only-for-this-machine"
 LOGIN = ("admin", "admin")
 
-_PREFERRED_PORTS = {"postgres": 5433, "odp": 8090, "airflow": 8080, "worker_log": 8793, "trigger_log": 8794}
+WELL_KNOWN_PORTS = {"postgres": 5433, "odp": 8090, "airflow": 8080, "worker_log": 8793, "trigger_log": 8794}
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,13 @@ class World:
     A world in a folder. As a context manager it runs the services and stops them at the end.
 
     :param folder: where its state lives; created when missing.
+    :param preferred_ports: ports to take where they are free. Worlds that are made at the same time need different ones, so
+        any free ports are taken by default.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, preferred_ports: Mapping[str, int] | None = None) -> None:
         self.folder = folder.resolve()
+        self._preferred_ports = preferred_ports or dict.fromkeys(WELL_KNOWN_PORTS, 0)
         self.airflow_home = self.folder / "airflow"
         self.postgres = PostgresServer(self.folder / "postgres", self.ports["postgres"])
         self._odp: subprocess.Popen[bytes] | None = None
@@ -80,12 +85,13 @@ class World:
 
     @property
     def ports(self) -> dict[str, int]:
-        """The world's ports, chosen on first use: the well-known ones where they are free."""
+        """The world's ports, chosen on first use and kept."""
         remembered = self.folder / "ports.json"
         if remembered.exists():
             return dict(json.loads(remembered.read_text()))
         self.folder.mkdir(parents=True, exist_ok=True)
-        ports = {name: _free_port(port) for name, port in _PREFERRED_PORTS.items()}
+        with ExitStack() as held:  # until all are chosen, so that none is chosen twice
+            ports = {name: _free_port(port, held) for name, port in self._preferred_ports.items()}
         remembered.write_text(json.dumps(ports))
         return ports
 
@@ -211,13 +217,13 @@ def wait_for(url: str, seconds: float, process: subprocess.Popen[bytes], log: Pa
     raise RuntimeError(f"{url} did not come up:\n{log.read_text(errors='replace')[-3000:]}")
 
 
-def _free_port(preferred: int) -> int:
+def _free_port(preferred: int, held: ExitStack) -> int:
     for port in (preferred, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
+        probe = held.enter_context(socket.socket())
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return int(probe.getsockname()[1])
     raise RuntimeError("This machine has no free TCP port.")
