@@ -55,7 +55,7 @@ class Finished:
     @property
     def history(self) -> dict[str, Any]:
         """What the ledger keeps of the run, also when it failed."""
-        query = "SELECT * FROM export_run WHERE export = %s AND run_id = %s"
+        query = "SELECT state, error, summary FROM export_run WHERE export = %s AND run_id = %s"
         with psycopg.connect(os.environ["AIRFLOW_CONN_ODP_LEDGER"], row_factory=dict_row) as connection:
             return connection.execute(query, (self.run.dag_id, self.run.run_id)).fetchone() or {}
 
