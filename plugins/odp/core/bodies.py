@@ -99,7 +99,7 @@ class BodyWriter:
 
     def add(self, items: Sequence[bytes], states: Sequence[bytes]) -> None:
         """
-        Add the items of one row, which stay together and in this order.
+        Add the items of one row, which stay together and in this order, even where a body is to hold one item only.
 
         :param items: JSON objects.
         :param states: a CSV line for each; the last one closes the row.
@@ -111,19 +111,15 @@ class BodyWriter:
         self._states += states
         self._bytes += size
         self._rows += 1
-        if len(items) > self._max_items:  # a body of one item cannot hold a purchase and its cancel
-            self.close()
 
     def close(self) -> None:
         """Write what is left."""
-        for start in range(0, len(self._items), self._max_items):
-            items, states = (part[start : start + self._max_items] for part in (self._items, self._states))
-            rows = self._rows if start + self._max_items >= len(self._items) else 0
-            self._lines.write(b"%d\t%d\t[%s]" % (len(items), rows, b",".join(items)))
-            self._frames.write(b"".join(states))
+        if self._items:
+            self._lines.write(b"%d\t%d\t[%s]" % (len(self._items), self._rows, b",".join(self._items)))
+            self._frames.write(b"".join(self._states))
             self.bodies += 1
-            self.items += len(items)
-        self.rows += self._rows
+            self.items += len(self._items)
+            self.rows += self._rows
         self._items, self._states, self._bytes, self._rows = [], [], 0, 0
 
 

@@ -71,6 +71,9 @@ class ChangeDetector:
             pl.Series("payload_hash", [hash_text(content) for content in outcome.records["content"]], dtype=pl.String),
         )
         changed = self._changed(records)
+        if outcome.orders is not None:
+            # What ODP holds of an order is not known while one of its events is on its way.
+            changed |= records["record_key"].is_in(list(EventClaims(self._ledger).open_keys(records["record_key"].to_list())))
         changes = Changes(unchanged=int((~changed).sum()))
         if outcome.orders is None:
             changes.uploads[self._export.path] = list(_single_uploads(records.filter(changed), ""))

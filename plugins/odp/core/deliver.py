@@ -89,10 +89,12 @@ class RecordLoader:
 
         def confirm() -> None:
             nonlocal rows, last
-            if acknowledged:
-                self._ledger.confirm_records(self._run_id, self._part, b"".join(acknowledged), rows)
+            # Once only: were the answer to the first attempt lost, a second would count its rows twice.
+            states, their_rows = b"".join(acknowledged), rows
             acknowledged.clear()
             rows, last = 0, time.monotonic()
+            if states:
+                self._ledger.confirm_records(self._run_id, self._part, states, their_rows)
 
         try:
             for states, sent_rows, refused in self._client.each(bodies, lambda body: self._send(path, body)):
@@ -170,13 +172,18 @@ class EventLoader:
             return self._post(path, states, body.content)
         fates = Fates()
         taken = self._claims.find([s.record_key for s in states if _key(s) not in free])
+        waiting = {key for (key, action), claim in taken.items() if action == "purchase" and claim.state != "delivered"}
         mine: list[tuple[ItemState, Any]] = []
+        early: list[ItemState] = []
         left_open: list[tuple[ItemState, Any]] = []
         for state, item in zip(states, orjson.loads(body.content), strict=True):
             claim = taken.get(_key(state))
             by_this_part = claim is not None and (claim.run_id, claim.part) == (self._run_id, self._part)
             if _key(state) in free:
-                mine.append((state, item))
+                if state.record_key in waiting:  # a cancel, whose purchase another run is sending
+                    early.append(state)
+                else:
+                    mine.append((state, item))
             elif claim is not None and by_this_part:  # by an earlier try of this task
                 if claim.state != "delivered":
                     left_open.append((state, item))
@@ -184,6 +191,9 @@ class EventLoader:
                 fates.unchanged += 1
             elif state.closes:  # another run is at it, or has sent another state of the order: a later run looks again
                 fates.uncertain.append(state)
+        if early:
+            self._claims.release(map(_key, early))
+            fates.uncertain += early
         if left_open:
             fates.add(self._resolve(path, [s for s, _ in left_open], [item for _, item in left_open]))
         if mine:
@@ -196,6 +206,7 @@ class EventLoader:
             answer = self._client.upload(path, content, repeatable=False)
         except OdpUnknownOutcomeError as error:
             log.warning("%s; looking for %s events in ODP", error, len(states))
+            self._claims.mark_uncertain(map(_key, states))
             return self._resolve(path, states, orjson.loads(content))
         except OdpApiError:
             # ODP has refused the request or was never reached: none of its events exists.
@@ -212,6 +223,7 @@ class EventLoader:
             rejects = [_kept(state, item, reason) for state, item, reason in refused]
             fates = Fates(rejects, rejected=sum(state.closes for state, _, _ in refused))
             others = [at for at in range(len(states)) if at not in answer.named]
+            self._claims.mark_uncertain(_key(states[at]) for at in others)
             fates.add(self._resolve(path, [states[at] for at in others], [items[at] for at in others]))
             return fates
         if len(states) == 1:
@@ -237,16 +249,16 @@ class EventLoader:
         claims = self._claims.find([state.record_key for state in states])
         found = self._resolver.resolve([claims[_key(state)] for state in states if _key(state) in claims])
         there = [state for state in states if found.get(_key(state)) is True]
-        absent = [at for at, state in enumerate(states) if found.get(_key(state)) is False]
-        unknown = [state for state in states if found.get(_key(state)) is None]
+        absent = {key for key, is_there in found.items() if is_there is False}
+        again = self._claims.take_over((claims[key] for key in absent), self._run_id, self._part) if absent else set()
+        unknown = [state for state in states if found.get(_key(state)) is not True and _key(state) not in again]
         if there:
             self._confirm(there)
         self._claims.mark_uncertain(map(_key, unknown))
         fates = Fates(uncertain=[state for state in unknown if state.closes])
-        if absent:
-            again = [states[at] for at in absent]
-            self._claims.take_over(map(_key, again), self._run_id, self._part)
-            fates.add(self._post(path, again, orjson.dumps([items[at] for at in absent])))
+        if again:
+            sent = [at for at, state in enumerate(states) if _key(state) in again]
+            fates.add(self._post(path, [states[at] for at in sent], orjson.dumps([items[at] for at in sent])))
         return fates
 
 

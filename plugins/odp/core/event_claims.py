@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from odp.core.ledger import Ledger
+from odp.core.bodies import ItemState
+from odp.core.ledger import Ledger, hash_text
 
 ClaimKey = tuple[str, str]
 """Record key and action of an event."""
@@ -69,6 +70,19 @@ class EventClaims:
         )
         return {(row[0], row[1]): Claim(*row) for row in rows}
 
+    def open_keys(self, record_keys: Sequence[str]) -> set[str]:
+        """
+        Tell which records have an event that is not known to be delivered.
+
+        :param record_keys: keys of the records.
+        """
+        rows = self._ledger.connection.execute(
+            "SELECT record_key FROM event_delivery WHERE account = %(account)s AND export = %(export)s AND state <> 'delivered'"
+            " AND record_key = ANY(%(keys)s)",
+            {**self._ledger.scope, "keys": list(record_keys)},
+        )
+        return {row[0] for row in rows}
+
     def claim(self, events: Iterable[tuple[str, str, str]], run_id: str, part: int) -> set[ClaimKey]:
         """
         Claim events before they are sent; committed at once.
@@ -110,19 +124,54 @@ class EventClaims:
 
         :param keys: their claims.
         """
-        self._update("state = 'uncertain'", keys)
+        # From now on, since the request that carried it may have been sent long after it was claimed.
+        self._update("state = 'uncertain', claimed_at = CASE d.state WHEN 'claimed' THEN now() ELSE d.claimed_at END", keys)
 
-    def take_over(self, keys: Iterable[ClaimKey], run_id: str, part: int) -> None:
+    def settle(self, claims: Iterable[Claim]) -> None:
+        """
+        Record that ODP has events that earlier runs left open, and the content it thereby holds of their orders.
+
+        :param claims: their claims.
+        """
+        by_run: dict[str, list[Claim]] = {}
+        for claim in sorted(claims, key=lambda claim: claim.action, reverse=True):
+            by_run.setdefault(claim.run_id, []).append(claim)
+        for run_id, of_run in by_run.items():
+            # Of a purchase and its cancel, the cancel comes last and says what the order has become.
+            last = {claim.record_key: claim for claim in of_run}
+            states = ItemState.write(
+                ItemState(key, hash_text(key), claim.payload_hash, claim.action, True, "") for key, claim in last.items()
+            )
+            with self._ledger.connection.transaction():
+                # The row counts for no part any more: were its load repeated, it would find it sent by another run.
+                self._update("state = 'delivered', delivered_at = now(), part = -1", [claim.key for claim in of_run])
+                self._ledger.confirm_in_transaction(run_id, states)
+
+    def take_over(self, claims: Iterable[Claim], run_id: str, part: int) -> set[ClaimKey]:
         """
         Claim events anew that ODP is known not to have.
 
-        :param keys: their old claims.
+        :param claims: their old claims.
         :param run_id: the run that is going to send them.
         :param part: its part.
+        :return: those that nobody else has touched meanwhile.
         """
-        self._update(
-            "state = 'claimed', claimed_at = now(), run_id = %(run_id)s, part = %(part)s", keys, run_id=run_id, part=part
+        rows = self._if_unchanged(
+            "UPDATE event_delivery d SET state = 'claimed', claimed_at = now(), run_id = %(run_id)s, part = %(part)s FROM",
+            claims,
+            run_id=run_id,
+            part=part,
         )
+        return {claim.key for claim in rows}
+
+    def release_abandoned(self, claims: Iterable[Claim]) -> list[Claim]:
+        """
+        Give up claims that earlier runs left open, as ODP is known not to have their events.
+
+        :param claims: the claims.
+        :return: those that nobody else has touched meanwhile.
+        """
+        return self._if_unchanged("DELETE FROM event_delivery d USING", claims)
 
     def release(self, keys: Iterable[ClaimKey]) -> None:
         """
@@ -148,6 +197,22 @@ class EventClaims:
             {**self._ledger.scope, "limit": limit},
         )
         return [Claim(*row) for row in rows]
+
+    def _if_unchanged(self, change: str, claims: Iterable[Claim], **parameters: Any) -> list[Claim]:
+        by_key = {claim.key: claim for claim in claims}
+        ordered = sorted(by_key)
+        rows = self._ledger.connection.execute(
+            f"{change} unnest(%(keys)s::text[], %(actions)s::text[], %(times)s::timestamptz[]) AS e(k, a, t)"
+            f" WHERE {_MATCH} AND d.claimed_at = e.t AND d.state <> 'delivered' RETURNING d.record_key, d.action",
+            {
+                **self._ledger.scope,
+                **parameters,
+                "keys": [key for key, _ in ordered],
+                "actions": [action for _, action in ordered],
+                "times": [by_key[key].claimed_at for key in ordered],
+            },
+        )
+        return [by_key[row[0], row[1]] for row in rows]
 
     def _update(self, assignment: str, keys: Iterable[ClaimKey], **parameters: Any) -> None:
         ordered = sorted(keys)

@@ -37,11 +37,9 @@ def next_step(order_id: str, action: str, claims: Mapping[ClaimKey, Claim]) -> S
     :param action: what its status stands for: purchase or cancel.
     :param claims: the claims on its events.
     """
-    own, purchase = claims.get((order_id, action)), claims.get((order_id, "purchase"))
+    own, purchase, cancel = (claims.get((order_id, name)) for name in (action, "purchase", "cancel"))
+    if any(claim is not None and claim.state != "delivered" for claim in (purchase, cancel)):
+        return Step.UNCERTAIN  # an update, too: it would overwrite the status by which a lost event is recognised
     if own is not None:
-        return Step.UPDATE if own.state == "delivered" else Step.UNCERTAIN
-    if action == "cancel" and purchase is None:
-        return Step.PURCHASE_THEN_CANCEL
-    if purchase is not None and purchase.state != "delivered":
-        return Step.UNCERTAIN
-    return Step.EVENT
+        return Step.UPDATE
+    return Step.PURCHASE_THEN_CANCEL if action == "cancel" and purchase is None else Step.EVENT

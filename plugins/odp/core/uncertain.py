@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import orjson
 
@@ -64,7 +65,7 @@ class Resolver:
                 for at, order_id in enumerate(ids)
             )
             answer = self._client.request("POST", "/graphql", orjson.dumps({"query": f"{{ {fields} }}"}))
-            data = orjson.loads(answer.data).get("data") if answer.status < 300 else None
+            data = _data(answer.data) if answer.status < 300 else None
             if data is None:
                 raise OdpApiError(
                     f"ODP answered {answer.status} to a GraphQL query: {answer.data[:300].decode(errors='replace')}"
@@ -73,6 +74,15 @@ class Resolver:
                 order = data.get(f"o{at}")
                 statuses[order_id] = False if order is None else order.get("status")
         return statuses
+
+
+def _data(answer: bytes) -> dict[str, Any] | None:
+    """Read a whole answer: in one with errors, a null means that ODP failed to look, not that there is nothing."""
+    try:
+        content = orjson.loads(answer)
+        return None if content.get("errors") else content.get("data")
+    except (orjson.JSONDecodeError, AttributeError):
+        return None
 
 
 def _is_there(action: str, status: str | None | bool) -> bool | None:
@@ -99,14 +109,8 @@ def settle_open_claims(claims: EventClaims, resolver: Resolver) -> list[Claim]:
     if not open_claims:
         return []
     found = resolver.resolve(open_claims)
-    claims.confirm(key for key, there in found.items() if there is True)
-    released = [claim for claim in open_claims if found[claim.key] is False]
-    claims.release(claim.key for claim in released)
-    unknown = [claim.key for claim in open_claims if found[claim.key] is None]
-    log.info(
-        "Open events: %s are in ODP, %s are not, %s cannot be told yet",
-        len(found) - len(released) - len(unknown),
-        len(released),
-        len(unknown),
-    )
+    there, absent, unknown = ([c for c in open_claims if found[c.key] is fate] for fate in (True, False, None))
+    claims.settle(there)
+    released = claims.release_abandoned(absent)
+    log.info("Open events: %s are in ODP, %s are not, %s cannot be told yet", len(there), len(released), len(unknown))
     return released
