@@ -17,7 +17,7 @@ import urllib3
 from odp.core.client import OdpClient
 from odp.core.contract import odp_types
 from odp.core.exceptions import OdpApiError, OdpForbiddenError
-from odp.core.records import Profile, Record
+from odp.core.records import Order, Profile, Record
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +45,11 @@ def ensure_schema(client: OdpClient, contract: type[Record]) -> list[str]:
             return [f"object {name}"]
         fields = _fields(client, name) or {}
     created_parts = []
-    if issubclass(contract, Profile) and PERSON_IDENTIFIER in types and PERSON_IDENTIFIER not in fields:
-        _create(client, "/schema/identifiers", _identifier_definition())
-        created_parts.append(f"identifier {PERSON_IDENTIFIER}")
-        fields[PERSON_IDENTIFIER] = "identifier"
+    if issubclass(contract, (Profile, Order)):
+        people = fields if issubclass(contract, Profile) else _fields(client, Profile.object_name) or {}
+        if PERSON_IDENTIFIER not in people and _create(client, "/schema/identifiers", _identifier_definition()):
+            created_parts.append(f"identifier {PERSON_IDENTIFIER}")
+        people[PERSON_IDENTIFIER] = "identifier"
     for field, type_ in types.items():
         if field not in fields and _create(client, f"/schema/objects/{name}/fields", _field_definition(field, type_)):
             created_parts.append(f"field {name}.{field}")
@@ -110,7 +111,8 @@ def _create(client: OdpClient, path: str, definition: Mapping[str, Any]) -> bool
     if answer.status < 300:
         return True
     reasons = _reasons(answer)
-    if any(field.endswith("name") and reason.startswith("already") for field, reason in reasons):
+    # Not display_name: where that alone is taken, a field of another name has it, and this one would never exist.
+    if any(field in ("name", "customers.name") and reason.startswith("already") for field, reason in reasons):
         return False
     raise OdpApiError(
         f"ODP answered {answer.status} to POST {path} for {definition['name']}: "
