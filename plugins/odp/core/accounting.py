@@ -120,7 +120,7 @@ def check_rejects(summary: dict[str, Any], max_reject_ratio: float, first: Itera
     :raises TooManyRejectsError: naming the first ten.
     """
     rejected, extracted = summary["rejected"], summary["extracted"]
-    if rejected > max_reject_ratio * extracted:
+    if rejected and rejected / max(extracted, 1) > max_reject_ratio:
         lines = "\n".join(f"  {line}" for line in first)
         raise TooManyRejectsError(
             f"{rejected} of {extracted} rows of {summary['export']} were rejected (max_reject_ratio is {max_reject_ratio:g}); "
