@@ -302,15 +302,6 @@ class TestRejects:
         assert b"\n" not in line
         assert orjson.loads(line) == {"entity_id": "e", "key": "a", "reason": "name\nbroken", "row": {"name": 'a\n"b"'}}
 
-    def test_a_record_larger_than_a_request_is_rejected(self) -> None:
-        names = [f"note_{number}" for number in range(2_500)]
-        columns = [*columns_of(Product), *(Column(name, "text") for name in names)]
-        outcome = transform(Product, [product("huge", **dict.fromkeys(names, "🙂" * 1024)), product("small")], columns)
-        assert [item["product_id"] for item in items_of(outcome)] == ["small"]
-        (reject,) = outcome.rejects
-        assert reject.key == "huge"
-        assert "larger than the 10 MB" in reject.reason
-
 
 class TestStagedPart:
     @pytest.mark.parametrize("names", [["product_id"], ["product_id", "name", "price"]])
