@@ -97,20 +97,23 @@ class BodyWriter:
         self._rows = 0
         self.bodies = self.items = self.rows = 0
 
-    def add(self, items: Sequence[bytes], states: Sequence[bytes]) -> None:
+    def add(self, items: Sequence[bytes], states: Sequence[bytes], *, alone: bool = False) -> None:
         """
         Add the items of one row, which stay together and in this order, even where a body is to hold one item only.
 
         :param items: JSON objects.
         :param states: a CSV line for each; the last one closes the row.
+        :param alone: whether they have a body to themselves.
         """
         size = sum(map(len, items))
-        if self._items and (len(self._items) + len(items) > self._max_items or self._bytes + size > TARGET_BYTES):
+        if self._items and (alone or len(self._items) + len(items) > self._max_items or self._bytes + size > TARGET_BYTES):
             self.close()
         self._items += items
         self._states += states
         self._bytes += size
         self._rows += 1
+        if alone:
+            self.close()
 
     def close(self) -> None:
         """Write what is left."""

@@ -11,6 +11,7 @@ from odp.core.event_claims import EventClaims
 from odp.core.exports import Export
 from odp.core.ledger import Ledger, hash_text
 from odp.core.order_rule import Step, next_step
+from odp.core.run_history import refused_ids
 from odp.core.transform import Outcome, Transformer
 
 ORDER_UPDATES_PATH = "/objects/orders"
@@ -23,10 +24,12 @@ class Upload:
 
     :param items: JSON items, in the order in which ODP shall receive them.
     :param states: a CSV line of states for each.
+    :param alone: whether they go out in a request of their own.
     """
 
     items: Sequence[bytes]
     states: Sequence[bytes]
+    alone: bool = False
 
 
 @dataclass
@@ -59,6 +62,8 @@ class ChangeDetector:
         self._transformer = transformer
         self._ledger = ledger
         self._resend = resend
+        # An event that ODP refuses leaves the fate of the others in its request unknown: it had better have none.
+        self._refused = refused_ids(ledger) if export.family == "events" else frozenset()
 
     def detect(self, outcome: Outcome) -> Changes:
         """
@@ -76,7 +81,7 @@ class ChangeDetector:
             changed |= records["record_key"].is_in(list(EventClaims(self._ledger).open_keys(records["record_key"].to_list())))
         changes = Changes(unchanged=int((~changed).sum()))
         if outcome.orders is None:
-            changes.uploads[self._export.path] = list(_single_uploads(records.filter(changed), ""))
+            changes.uploads[self._export.path] = list(self._single_uploads(records.filter(changed), ""))
         elif outcome.lines is not None:
             self._detect_orders(records.filter(changed), outcome, outcome.orders.filter(changed), changes)
         return changes
@@ -104,39 +109,38 @@ class ChangeDetector:
         uncertain, _ = chosen(Step.UNCERTAIN)
         changes.uncertain = list(uncertain.select("record_key", "entity_id").iter_rows())
         events, event_orders = chosen(Step.EVENT)
-        uploads = list(_single_uploads(events, event_orders["action"]))
+        uploads = list(self._single_uploads(events, event_orders["action"]))
         cancels, cancel_orders = chosen(Step.PURCHASE_THEN_CANCEL)
         if not cancels.is_empty():
             purchase_orders = cancel_orders.with_columns(pl.lit("purchase").alias("action"))
             purchases = cancels.drop("item", "content").hstack(self._transformer.encode(purchase_orders, outcome.lines))
             purchases = purchases.with_columns(pl.Series("payload_hash", [hash_text(text) for text in purchases["content"]]))
             pairs = zip(
-                _single_uploads(purchases, purchase_orders["action"], closes=False),
-                _single_uploads(cancels, cancel_orders["action"]),
+                self._single_uploads(purchases, purchase_orders["action"], closes=False),
+                self._single_uploads(cancels, cancel_orders["action"]),
                 strict=True,
             )
-            uploads += [Upload((*a.items, *b.items), (*a.states, *b.states)) for a, b in pairs]
+            uploads += [Upload((*a.items, *b.items), (*a.states, *b.states), a.alone) for a, b in pairs]
         updates, update_orders = chosen(Step.UPDATE)
         items = self._transformer.encode_updates(update_orders).alias("item")
         changes.uploads = {
             self._export.path: uploads,
-            ORDER_UPDATES_PATH: list(_single_uploads(updates.with_columns(items), "")),
+            ORDER_UPDATES_PATH: list(self._single_uploads(updates.with_columns(items), "")),
         }
 
-
-def _single_uploads(records: pl.DataFrame, actions: pl.Series | str, *, closes: bool = True) -> Iterator[Upload]:
-    action = pl.lit(actions) if isinstance(actions, str) else pl.Series("action", actions, dtype=pl.String)
-    state = pl.concat_str(
-        _quoted("record_key"),
-        "key_hash",
-        "payload_hash",
-        action,
-        pl.lit("t" if closes else "f"),
-        _quoted("entity_id"),
-        separator=",",
-    )
-    for item, line in records.select("item", state.alias("state")).iter_rows():
-        yield Upload((item.encode(),), (line.encode() + b"\n",))
+    def _single_uploads(self, records: pl.DataFrame, actions: pl.Series | str, *, closes: bool = True) -> Iterator[Upload]:
+        action = pl.lit(actions) if isinstance(actions, str) else pl.Series("action", actions, dtype=pl.String)
+        state = pl.concat_str(
+            _quoted("record_key"),
+            "key_hash",
+            "payload_hash",
+            action,
+            pl.lit("t" if closes else "f"),
+            _quoted("entity_id"),
+            separator=",",
+        )
+        for item, line, entity_id in records.select("item", state.alias("state"), "entity_id").iter_rows():
+            yield Upload((item.encode(),), (line.encode() + b"\n",), entity_id in self._refused)
 
 
 def _quoted(name: str) -> pl.Expr:

@@ -142,7 +142,7 @@ class _UploadFiles:
         for path, uploads_of_path in uploads.items():
             writer = self._writers.get(path) or self._open(path)
             for upload in uploads_of_path:
-                writer.add(upload.items, upload.states)
+                writer.add(upload.items, upload.states, alone=upload.alone)
 
     def close(self) -> list[dict[str, Any]]:
         """Write what is left and list the files."""

@@ -134,6 +134,20 @@ def open_reject_ids(ledger: Ledger, ids: Sequence[str] | None = None) -> list[st
     return [row[0] for row in rows]
 
 
+def refused_ids(ledger: Ledger) -> frozenset[str]:
+    """
+    List the entities that ODP itself refused when they were last sent.
+
+    :param ledger: the export's ledger.
+    """
+    rows = ledger.connection.execute(
+        "SELECT entity_id FROM reject WHERE account = %(account)s AND export = %(export)s AND closed_at IS NULL"
+        " AND odp_answer IS NOT NULL",
+        ledger.scope,
+    )
+    return frozenset(row[0] for row in rows)
+
+
 def keep_rejects(ledger: Ledger, run_id: str, rejects: Iterable[KeptReject]) -> None:
     """
     Keep rejects open, each entity once.
