@@ -36,10 +36,13 @@ def world() -> Iterator[World]:
 
 
 @pytest.fixture(scope="session")
-def airflow_db(world: World) -> World:
-    """The world with Airflow's metadata database created."""
+def airflow_db(world: World) -> Iterator[World]:
+    """The world with the ledger and Airflow's metadata database created."""
     world.migrate()
-    return world
+    yield world
+    from airflow import settings
+
+    settings.dispose_orm()  # its connections would complain about a server that is gone
 
 
 @pytest.fixture

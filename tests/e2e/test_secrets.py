@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-import urllib3
 import zstandard
 
 from sandbox.odp.server import SandboxOdp
@@ -60,22 +58,29 @@ def _places_with_the_secret(world: World, staging: Path) -> list[str]:
     return sorted({place for place, text in texts if SECRET.encode() in text})
 
 
+def _export() -> Any:
+    dag = load_dag("warehouse_odp_export")
+    for task in dag.tasks:  # a failing task need not be retried, minutes later, to leave its traces
+        if task.is_mapped:
+            task.partial_kwargs["retries"] = 0
+        else:
+            task.retries = 0
+    return run_by_hand(dag, Resend=True)
+
+
 def _run(case: str, odp: SandboxOdp, monkeypatch: pytest.MonkeyPatch) -> Any:
-    if case == "delivered":
-        return run_by_hand(load_dag("warehouse_odp_export"), Resend=True)
+    uploads = "/v3/objects/warehouses"
     if case == "rejected by ODP":
-        answer = {"title": "Bad Request", "status": 400, "detail": {"message": f"no {KEY[:3]}"}}
-        odp.faults(path="/v3/objects/warehouses", count=1_000, status=400, body=json.dumps(answer))
-        return run_by_hand(load_dag("warehouse_odp_export"), Resend=True)
-    if case == "ODP is down":
-        odp.faults(path="/v3/objects/warehouses", count=1_000, status=503)
-        return run_by_hand(load_dag("warehouse_odp_export"), Resend=True)
-    if case == "connection drops":
-        odp.faults(path="/v3/objects/warehouses", count=1_000, mode="drop")
-        return run_by_hand(load_dag("warehouse_odp_export"), Resend=True)
-    connection = {"conn_type": "odp", "host": odp.url, "password": f"other.{SECRET}", "extra": {"retry_budget": 1}}
-    monkeypatch.setenv("AIRFLOW_CONN_ODP_DEFAULT", json.dumps(connection))
-    return run_by_hand(load_dag("warehouse_odp_export"), Resend=True)
+        answer = {"title": "Bad Request", "status": 400, "detail": {"message": "refused"}}
+        odp.faults(path=uploads, count=1_000, status=400, body=json.dumps(answer))
+    elif case == "ODP is down":
+        odp.faults(path=uploads, count=1_000, status=503)
+    elif case == "connection drops":
+        odp.faults(path=uploads, count=1_000, mode="drop")
+    elif case == "forbidden":
+        connection = {"conn_type": "odp", "host": odp.url, "password": f"other.{SECRET}", "extra": {"retry_budget": 1}}
+        monkeypatch.setenv("AIRFLOW_CONN_ODP_DEFAULT", json.dumps(connection))
+    return _export()
 
 
 @pytest.mark.parametrize("case", ["delivered", "rejected by ODP", "ODP is down", "connection drops", "forbidden"])
@@ -87,7 +92,6 @@ def test_the_key_leaves_no_trace(
     capfd: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    # The class sets its retry delay in the factory; a test need not wait for it.
     finished = _run(case, strict_odp, monkeypatch)
     assert finished.state == ("success" if case == "delivered" else "failed")
     printed = capfd.readouterr()
@@ -97,12 +101,9 @@ def test_the_key_leaves_no_trace(
     assert _places_with_the_secret(airflow_db, finished.staging.folder) == []
 
 
-def test_the_search_finds_a_secret_that_is_there(airflow_db: World, tmp_path: Path) -> None:
+def test_the_search_finds_a_secret_that_is_there(tmp_path: Path) -> None:
     (tmp_path / "x.zst").write_bytes(zstandard.ZstdCompressor().compress(SECRET.encode()))
     (tmp_path / "plain").write_text(SECRET)
-    places = [place for place, text in _texts_of_files(tmp_path) if SECRET.encode() in text]
-    assert places == [str(tmp_path / "plain"), str(tmp_path / "x.zst")] or sorted(places) == sorted(
-        [str(tmp_path / "plain"), str(tmp_path / "x.zst")]
-    )
-    assert os.environ["AIRFLOW_HOME"] == str(airflow_db.airflow_home)
-    assert urllib3
+    places = {place for place, text in _texts_of_files(tmp_path) if SECRET.encode() in text}
+    assert str(tmp_path / "plain") in places
+    assert str(tmp_path / "x.zst") in places
