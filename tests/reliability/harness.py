@@ -18,7 +18,7 @@ from odp.core.accounting import check_counts, check_rejects, examples, kept_reje
 from odp.core.bodies import read_bodies
 from odp.core.client import ClientOptions, OdpClient
 from odp.core.event_claims import EventClaims
-from odp.core.exports import Export, get_export
+from odp.core.exports import Export
 from odp.core.extract import MANIFEST, Selection, extract
 from odp.core.ledger import Ledger, account_name
 from odp.core.pacing import LedgerPacer
@@ -271,40 +271,6 @@ class Run:
                 with self.staging.read(upload["bodies"]) as bodies, self.staging.read(upload["states"]) as states:
                     found += [item for body in read_bodies(bodies, states) for item in json.loads(body.content)]
         return found
-
-    def load_in_another_process(self) -> str:
-        """Return what ``tests.reliability.loader`` needs to load the first part."""
-        pipeline = self.pipeline
-        return json.dumps(
-            {
-                "pipeline": {
-                    "replica": pipeline.replica,
-                    "ledger_dsn": pipeline.ledger_dsn,
-                    "url": pipeline.url,
-                    "key": pipeline.key,
-                    "root": str(pipeline.root),
-                    "settings": pipeline.settings.model_dump(),
-                    "batch_size": pipeline.batch_size,
-                    "concurrency": pipeline.concurrency,
-                    "timeout": pipeline.timeout,
-                    "retry_budget": pipeline.retry_budget,
-                    "limits": pipeline.limits,
-                },
-                "export": self.export.dag_id,
-                "run_id": self.run_id,
-                "transformed": self.transformed,
-            }
-        )
-
-
-def run_from_json(text: str) -> Run:
-    """Return the run that :meth:`Run.load_in_another_process` described."""
-    content = json.loads(text)
-    fields = content["pipeline"]
-    fields |= {"root": Path(fields["root"]), "settings": Settings(**fields["settings"])}
-    run = Run(Pipeline(**fields), get_export(content["export"]), content["run_id"])
-    run.transformed = content["transformed"]
-    return run
 
 
 def fates(run: Run) -> dict[str, int]:

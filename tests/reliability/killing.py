@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,8 +11,12 @@ from typing import Any
 
 import psycopg
 
-from sandbox.world import PROJECT
+from odp.core import deliver
 from tests.reliability.harness import Pipeline, Run
+
+# Processes are forked from one that has imported everything and nothing else: no threads, no connections.
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["tests.reliability.killing"])
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 30) -> None:
@@ -24,46 +27,42 @@ def wait_until(condition: Callable[[], Any], seconds: float = 30) -> None:
         time.sleep(0.01)
 
 
+def _load(run: Run, confirm_rows: int | None) -> None:
+    if confirm_rows:
+        deliver.CONFIRM_ROWS = confirm_rows
+    run.load()
+
+
 class LoadProcess:
     """
     A process that loads a run; at the end of the block it is killed, unless it has ended.
 
     :param run: a transformed run.
-    :param confirm_rows: how many acknowledged records are confirmed at a time.
+    :param confirm_rows: how many acknowledged records are written to the ledger at a time, and not thousands.
     """
 
     def __init__(self, run: Run, confirm_rows: int | None = None) -> None:
-        self._run = run
-        self._environment = [] if confirm_rows is None else [str(confirm_rows)]
+        self._process = _processes.Process(target=_load, args=(run, confirm_rows), daemon=True)
 
     def __enter__(self) -> LoadProcess:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.reliability.loader", *self._environment],
-            stdin=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=PROJECT,
-            text=True,
-        )
-        assert self._process.stdin
-        self._process.stdin.write(self._run.load_in_another_process())
-        self._process.stdin.close()
+        self._process.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process.poll() is None:
-            self.kill()
-        if self._process.stderr:
-            self._process.stderr.close()
+        self._process.kill()
+        self._process.join(10)
 
     def kill(self) -> None:
         """Kill it as the kernel's memory guard or a lost node would."""
-        assert self._process.poll() is None, f"it has ended by itself: {self._process.stderr and self._process.stderr.read()}"
-        self._process.send_signal(signal.SIGKILL)
-        assert self._process.wait(10) == -signal.SIGKILL
+        assert self._process.is_alive(), "it has ended by itself"
+        self._process.kill()
+        self._process.join(10)
+        assert self._process.exitcode == -signal.SIGKILL
 
-    def wait(self) -> int:
+    def wait(self) -> int | None:
         """Wait for its end; return its exit code."""
-        return self._process.wait(60)
+        self._process.join(60)
+        return self._process.exitcode
 
 
 @contextmanager
@@ -74,7 +73,7 @@ def locked(pipeline: Pipeline, table: str) -> Iterator[Callable[[], bool]]:
     :return: a function that tells whether a loader waits there.
     """
     with psycopg.connect(pipeline.ledger_dsn) as connection:
-        connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        connection.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
 
         def is_waited_for() -> bool:
             return bool(pipeline.query("SELECT 1 FROM pg_locks WHERE NOT granted AND relation = %s::regclass", table))
@@ -84,17 +83,10 @@ def locked(pipeline: Pipeline, table: str) -> Iterator[Callable[[], bool]]:
 
 
 def kill_while_it_waits_for(run: Run, table: str, **options: Any) -> None:
-    """Load a run in another process, and kill it when it is about to write to a table of the ledger."""
+    """Load a run in another process, and kill it, with its connections, when it is about to write to a table of the ledger."""
     with locked(run.pipeline, table) as is_waited_for, LoadProcess(run, **options) as process:
         wait_until(is_waited_for)
         process.kill()
-    wait_until(lambda: not _is_connected(run.pipeline))
-
-
-def _is_connected(pipeline: Pipeline) -> bool:
-    return bool(
-        pipeline.query(
-            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'odp_ledger'"
-            " AND pid <> pg_backend_pid()"
-        )
-    )
+        connections = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'odp_ledger'"
+        run.pipeline.query(f"SELECT pg_terminate_backend(pid) {connections}")
+        wait_until(lambda: not run.pipeline.query(f"SELECT 1 {connections}"))

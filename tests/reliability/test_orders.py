@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -18,8 +14,8 @@ import pytest
 from odp.core.exports import ORDERS
 from odp.core.settings import Settings
 from odp.core.window import Window
-from sandbox.world import PROJECT
 from tests.reliability.harness import Pipeline, Run, events_in, fates, orders_in, uploads_to
+from tests.reliability.killing import LoadProcess, wait_until
 from tests.reliability.shop import Shop
 
 PURCHASE, CANCEL = "purchase", "cancel"
@@ -193,16 +189,9 @@ def test_two_processes_at_the_same_time_send_each_event_once(pipeline: Pipeline,
         run.transform()
     odp.faults(path="/v3/events", delay=0.05, mode="delay", count=20)
 
-    loaders = [
-        subprocess.Popen([sys.executable, "-m", "tests.reliability.loader"], stdin=subprocess.PIPE, cwd=PROJECT, text=True)
-        for _ in runs
-    ]
-    for loader, run in zip(loaders, runs, strict=True):
-        assert loader.stdin
-        loader.stdin.write(run.load_in_another_process())
-        loader.stdin.close()
+    with LoadProcess(runs[0]) as one, LoadProcess(runs[1]) as other:
+        assert [one.wait(), other.wait()] == [0, 0]
 
-    assert [loader.wait(60) for loader in loaders] == [0, 0]
     sent = Counter(events_in(odp))
     assert set(sent.values()) == {1}
     assert {order for order, _ in sent} == {item["data"]["order"]["order_id"] for item in runs[0].items()}
@@ -264,10 +253,3 @@ def test_windows_that_overlap_send_an_event_once(shop: Shop, orders: Pipeline, o
 
     assert fates(run) == {"extracted": 1, "unchanged": 1}
     assert events_in(odp) == [("1001", PURCHASE)]
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "this did not happen"
-        time.sleep(0.01)
