@@ -8,7 +8,7 @@ Sorting of answers (ODP documents 202, 400, 403 and 404; the rest is what API ga
 * 403 and 404: fail at once, a retry cannot help;
 * 429, 5xx, timeouts and dropped connections: retried with growing, jittered waits (``Retry-After`` is honoured) until the
   retry budget ends; then a circuit opens, and requests that wait give up at once instead of hammering an ODP that is down;
-* a lost answer to a request that must not be sent twice: reported as unknown.
+* a lost answer, 500, 502 or 504 to a request that must not be sent twice: reported as unknown.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 LONGEST_WAIT_SECONDS = 30.0
+
+_MAY_HAVE_STORED = (500, 502, 504)
+"""Errors of a server that had the request in hand; 429 and 503 say that it was not taken."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,7 +222,7 @@ class OdpClient:
             retry=tenacity.retry_if_exception_type(_TryAgainError),
             wait=_wait_time,
             stop=tenacity.stop_any(
-                tenacity.stop_after_delay(self.options.retry_budget), tenacity.stop_when_event_set(self._down)
+                tenacity.stop_before_delay(self.options.retry_budget), tenacity.stop_when_event_set(self._down)
             ),
             sleep=tenacity.sleep_using_event(self._down),
             before_sleep=lambda state: log.warning(
@@ -251,8 +254,9 @@ class OdpClient:
         except urllib3.exceptions.HTTPError as error:
             reason = f"no answer from {self.base_url} ({type(error).__name__}: {error})"
             raise (_TryAgainError(reason) if repeatable else OdpUnknownOutcomeError(reason)) from None
-        if answer.status == 504 and not repeatable:
-            raise OdpUnknownOutcomeError(f"{self.base_url} answered 504: the request may have arrived")
+        if answer.status in _MAY_HAVE_STORED and not repeatable:
+            reason = f"{self.base_url} answered {answer.status}: the request may have been stored"
+            raise OdpUnknownOutcomeError(reason, answered=answer.status != 504)
         if answer.status == 429 or answer.status >= 500:
             raise _TryAgainError(f"ODP answered {answer.status}: {_words(answer)}", _retry_after(answer))
         if answer.status == 403:

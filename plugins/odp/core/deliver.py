@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,9 +17,9 @@ from typing import Any
 import orjson
 
 from odp.core.bodies import Body, ItemState
-from odp.core.client import OdpClient
+from odp.core.client import LONGEST_WAIT_SECONDS, OdpClient
 from odp.core.event_claims import ClaimKey, EventClaims
-from odp.core.exceptions import OdpApiError, OdpUnknownOutcomeError
+from odp.core.exceptions import OdpApiError, OdpUnavailableError, OdpUnknownOutcomeError
 from odp.core.ledger import Ledger
 from odp.core.run_history import KeptReject
 from odp.core.uncertain import Resolver
@@ -84,21 +85,26 @@ class RecordLoader:
         :param bodies: the bodies.
         """
         fates = Fates()
-        acknowledged: list[bytes] = []
+        # Filled where the requests are made: after an error, too, nothing that ODP has acknowledged is left out.
+        acknowledged: deque[tuple[bytes, int]] = deque()
         rows, last = 0, time.monotonic()
+
+        def send(body: Body) -> tuple[int, Fates]:
+            states, sent_rows, refused = self._send(path, body)
+            acknowledged.append((states, sent_rows))
+            return sent_rows, refused
 
         def confirm() -> None:
             nonlocal rows, last
-            # Once only: were the answer to the first attempt lost, a second would count its rows twice.
-            states, their_rows = b"".join(acknowledged), rows
-            acknowledged.clear()
             rows, last = 0, time.monotonic()
-            if states:
-                self._ledger.confirm_records(self._run_id, self._part, states, their_rows)
+            # Each once only: were the answer to the first attempt lost, a second would count its rows twice.
+            taken = [acknowledged.popleft() for _ in range(len(acknowledged))]
+            if taken:
+                states, their_rows = zip(*taken, strict=True)
+                self._ledger.confirm_records(self._run_id, self._part, b"".join(states), sum(their_rows))
 
         try:
-            for states, sent_rows, refused in self._client.each(bodies, lambda body: self._send(path, body)):
-                acknowledged.append(states)
+            for sent_rows, refused in self._client.each(bodies, send):
                 rows += sent_rows
                 fates.add(refused)
                 if rows >= CONFIRM_ROWS or time.monotonic() - last >= CONFIRM_SECONDS:
@@ -132,6 +138,26 @@ class RecordLoader:
         return Body(
             len(open_), orjson.dumps([items[at] for at in open_]), ItemState.write(states[at] for at in open_), len(open_)
         )
+
+
+class _Tries:
+    """
+    The repeated attempts to send the same events: growing waits between them, until the retry budget ends.
+
+    :param budget: seconds.
+    """
+
+    def __init__(self, budget: float) -> None:
+        self._until = time.monotonic() + budget
+        self._next = 0.25
+
+    def wait(self) -> bool:
+        """Wait before the next attempt; return False, at once, if the budget does not allow it."""
+        self._next = min(2 * self._next, LONGEST_WAIT_SECONDS)
+        if time.monotonic() + self._next > self._until:
+            return False
+        time.sleep(self._next)
+        return True
 
 
 class EventLoader:
@@ -200,14 +226,15 @@ class EventLoader:
             fates.add(self._post(path, [s for s, _ in mine], orjson.dumps([item for _, item in mine])))
         return fates
 
-    def _post(self, path: str, states: Sequence[ItemState], content: bytes) -> Fates:
+    def _post(self, path: str, states: Sequence[ItemState], content: bytes, tries: _Tries | None = None) -> Fates:
         """Send claimed events and record what became of them."""
+        tries = tries or _Tries(self._client.options.retry_budget)
         try:
             answer = self._client.upload(path, content, repeatable=False)
         except OdpUnknownOutcomeError as error:
             log.warning("%s; looking for %s events in ODP", error, len(states))
             self._claims.mark_uncertain(map(_key, states))
-            return self._resolve(path, states, orjson.loads(content))
+            return self._resolve(path, states, orjson.loads(content), tries, at_once=error.answered)
         except OdpApiError:
             # ODP has refused the request or was never reached: none of its events exists.
             self._claims.release(map(_key, states))
@@ -224,14 +251,14 @@ class EventLoader:
             fates = Fates(rejects, rejected=sum(state.closes for state, _, _ in refused))
             others = [at for at in range(len(states)) if at not in answer.named]
             self._claims.mark_uncertain(_key(states[at]) for at in others)
-            fates.add(self._resolve(path, [states[at] for at in others], [items[at] for at in others]))
+            fates.add(self._resolve(path, [states[at] for at in others], [items[at] for at in others], tries))
             return fates
         if len(states) == 1:
             self._claims.release([_key(states[0])])
             return Fates([_kept(states[0], items[0], answer.words)], int(states[0].closes))
         middle = len(states) // 2  # a request that names no item was not processed at all
-        fates = self._post(path, states[:middle], orjson.dumps(items[:middle]))
-        fates.add(self._post(path, states[middle:], orjson.dumps(items[middle:])))
+        fates = self._post(path, states[:middle], orjson.dumps(items[:middle]), tries)
+        fates.add(self._post(path, states[middle:], orjson.dumps(items[middle:]), tries))
         return fates
 
     def _confirm(self, states: Sequence[ItemState]) -> None:
@@ -242,12 +269,21 @@ class EventLoader:
                 self._ledger.confirm_in_transaction(self._run_id, ItemState.write(closing))
             self._ledger.count_delivered(self._run_id, self._part, len(closing))
 
-    def _resolve(self, path: str, states: Sequence[ItemState], items: Sequence[Any]) -> Fates:
+    def _resolve(
+        self,
+        path: str,
+        states: Sequence[ItemState],
+        items: Sequence[Any],
+        tries: _Tries | None = None,
+        *,
+        at_once: bool = False,
+    ) -> Fates:
         """Look for events in ODP: confirm those that are there, send those that are certainly not, keep the others."""
         if not states:
             return Fates()
         claims = self._claims.find([state.record_key for state in states])
-        found = self._resolver.resolve([claims[_key(state)] for state in states if _key(state) in claims])
+        open_claims = [claims[_key(state)] for state in states if _key(state) in claims]
+        found = self._resolver.resolve(open_claims, at_once=at_once)
         there = [state for state in states if found.get(_key(state)) is True]
         absent = {key for key, is_there in found.items() if is_there is False}
         again = self._claims.take_over((claims[key] for key in absent), self._run_id, self._part) if absent else set()
@@ -258,7 +294,13 @@ class EventLoader:
         fates = Fates(uncertain=[state for state in unknown if state.closes])
         if again:
             sent = [at for at, state in enumerate(states) if _key(state) in again]
-            fates.add(self._post(path, [states[at] for at in sent], orjson.dumps([items[at] for at in sent])))
+            if tries is not None and not tries.wait():
+                self._claims.release(again)
+                raise OdpUnavailableError(
+                    f"ODP did not take {len(again)} events within the retry budget: the connection broke, or it answered with "
+                    "errors, and it does not have them. What was acknowledged stays delivered."
+                )
+            fates.add(self._post(path, [states[at] for at in sent], orjson.dumps([items[at] for at in sent]), tries))
         return fates
 
 

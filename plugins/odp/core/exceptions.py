@@ -23,6 +23,10 @@ class ReplicaError(CannotSucceedError):
     """The Commerce replica lacks what an export needs, or its configuration rows contradict each other."""
 
 
+class ReplicaTimeoutError(OdpExportError):
+    """The replica cancelled a query, by its own or the export's time limit; a retry may find it less busy."""
+
+
 class StagingError(OdpExportError):
     """A staged file is missing or is not what its manifest says."""
 
@@ -44,7 +48,16 @@ class OdpUnavailableError(OdpApiError):
 
 
 class OdpUnknownOutcomeError(OdpApiError):
-    """The answer to a request was lost: ODP may or may not have stored what it carried."""
+    """
+    ODP may or may not have stored what a request carried.
+
+    :param message: what happened.
+    :param answered: whether ODP did answer, with an error: then what it does not show, it has not stored.
+    """
+
+    def __init__(self, message: str, *, answered: bool = False) -> None:
+        super().__init__(message)
+        self.answered = answered
 
 
 class AccountingError(CannotSucceedError):

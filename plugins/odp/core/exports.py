@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from odp.core.records import (
     Business,
@@ -60,17 +60,6 @@ class Export:
     def path(self) -> str:
         """Path of the upload endpoint under ``/v3``."""
         return f"/objects/{self.contract.object_name}" if self.family == "objects" else f"/{self.family}"
-
-    def key_of_item(self, item: Mapping[str, Any]) -> str:
-        """
-        Return the record key of an item as it was sent.
-
-        :param item: an item of an upload body.
-        """
-        if self.family == "events":
-            return f"{item['data']['order']['order_id']} {item['action']}"
-        values = item["attributes"] if self.family == "profiles" else item
-        return " ".join(str(values[name]) for name in self.contract.key if name in values)
 
     def contract_for(self, settings: Settings) -> type[Record]:
         """
@@ -155,4 +144,4 @@ def get_export(dag_id: str) -> Export:
     :param dag_id: such as ``product_odp_export``.
     :raises KeyError: if there is none.
     """
-    return next(export for export in EXPORTS if export.dag_id == dag_id)
+    return {export.dag_id: export for export in EXPORTS}[dag_id]

@@ -78,6 +78,8 @@ class Ledger:
             connection = self._connect()
             connection.autocommit = True
             connection.execute("SET application_name = 'odp_ledger'; SET TimeZone = 'UTC'")
+            # Every access is by key. Without statistics, while a table fills, the planner would read it whole for each request.
+            connection.execute("SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off")
             self._local.connection = connection
             self._opened.append(connection)
         return connection

@@ -50,7 +50,7 @@ def resolve_actions(
     for row in rows:
         status = fold_status(row["erp_order_status"])
         action = fold_status(row["odp_action_type"])
-        if status in decided:
+        if not status or status in decided:
             continue
         if action not in ("purchase", "cancel"):
             if action:

@@ -20,7 +20,7 @@ from psycopg import sql
 
 from odp.core import commerce
 from odp.core.contract import LIST, Column
-from odp.core.exceptions import ReplicaError
+from odp.core.exceptions import ReplicaError, ReplicaTimeoutError
 from odp.core.fields import BOOLEAN, NUMBER, TEXT, TIMESTAMP
 
 log = logging.getLogger(__name__)
@@ -205,6 +205,11 @@ def stream_rows(
         with connection.cursor() as cursor, cursor.copy(statement, parameters) as copy:
             for row in copy:
                 yield bytes(row)
+    except psycopg.errors.QueryCanceled as error:
+        raise ReplicaTimeoutError(
+            f"The replica stopped the query: {str(error).strip()}. An index on ModifiedOn, a shorter window or a longer "
+            "statement_timeout_minutes in odp_settings helps."
+        ) from error
     except psycopg.DataError as error:
         raise ReplicaError(f"The mapping query fails on a row of this replica: {str(error).strip()}") from error
 

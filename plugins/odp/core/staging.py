@@ -54,8 +54,13 @@ class Staging:
         :param name: file name inside the run's folder.
         """
         if not isinstance(self.folder, Path):  # object storage: an upload shows only when it is complete
-            with (self.folder / name).open("wb") as file:
-                yield file
+            upload = (self.folder / name).open("wb")
+            try:
+                yield upload
+            except BaseException:
+                upload.discard()  # closing it would upload what there is
+                raise
+            upload.close()
             return
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         partial = self.folder / f".{name}.partial"

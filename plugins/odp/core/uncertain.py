@@ -36,11 +36,12 @@ class Resolver:
         self._visibility_delay = visibility_delay
         self.longest_request = timedelta(seconds=client.options.retry_budget + client.options.timeout)
 
-    def resolve(self, claims: Sequence[Claim]) -> dict[ClaimKey, bool | None]:
+    def resolve(self, claims: Sequence[Claim], *, at_once: bool = False) -> dict[ClaimKey, bool | None]:
         """
         Look for events.
 
         :param claims: open claims on them.
+        :param at_once: ODP has answered with an error, so what it does not show now it has not stored.
         :return: whether ODP has each; ``None`` where it cannot be told, or not yet.
         """
         try:
@@ -52,7 +53,7 @@ class Resolver:
         found: dict[ClaimKey, bool | None] = {}
         for claim in claims:
             there = _is_there(claim.action, statuses[claim.record_key])
-            found[claim.key] = None if there is False and claim.claimed_at > certain_before else there
+            found[claim.key] = None if there is False and not at_once and claim.claimed_at > certain_before else there
         return found
 
     def _order_statuses(self, order_ids: Sequence[str]) -> dict[str, str | None | bool]:
