@@ -24,27 +24,62 @@ VALIDATORS = {
 }
 
 
-class ValidatingProxy:
-    """
-    Passes requests on to a sandbox ODP, and notes what is wrong with them.
+class Checker:
+    """Notes which operations requests use, and what is wrong with them."""
 
-    :param odp: the sandbox ODP.
-    """
-
-    def __init__(self, odp: SandboxOdp) -> None:
+    def __init__(self) -> None:
         self.violations: list[str] = []
         self.seen: Counter[tuple[str, str]] = Counter()
+
+    def check(self, method: str, target: str, headers: dict[str, str], body: bytes) -> None:
+        """Check one request."""
+        parts = urlsplit(target)
+        path = parts.path.removeprefix("/v3")
+        operation = next((operation for operation in OPERATIONS if operation.matches(method, path)), None)
+        if operation is None or not parts.path.startswith("/v3/"):
+            self.violations.append(f"{method} {parts.path}: no such operation")
+            return
+        self.seen[method, operation.path] += 1
+        wrong = [] if _header(headers, "x-api-key") else ["header x-api-key is missing"]
+        if len(parse_qsl(parts.query, keep_blank_values=True)) != operation.query:
+            wrong.append(f"takes {operation.query} query parameters")
+        if operation in VALIDATORS:
+            wrong += self._check_body(VALIDATORS[operation], headers, body)
+        elif body:
+            wrong.append("takes no body")
+        self.violations += [f"{method} {parts.path}: {problem}" for problem in wrong]
+
+    @staticmethod
+    def _check_body(validator: Any, headers: dict[str, str], body: bytes) -> list[str]:
+        if _header(headers, "content-type").partition(";")[0] != "application/json":
+            return ["the body is not declared as JSON"]
+        try:
+            content = json.loads(body)
+        except ValueError:
+            return ["the body is not JSON"]
+        return [f"{error.json_path}: {error.message[-200:]}" for error in validator.iter_errors(content)]
+
+
+class ValidatingProxy(Checker):
+    """
+    A server that checks requests and passes them on.
+
+    :param target: address of the real server.
+    """
+
+    def __init__(self, target: str) -> None:
+        super().__init__()
         pool = urllib3.PoolManager(maxsize=16, retries=False)
-        proxy = self
+        check = self.check
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def serve(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                proxy.check(self.command, self.path, dict(self.headers.items()), body)
+                check(self.command, self.path, dict(self.headers.items()), body)
                 headers = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")}
-                answer = pool.request(self.command, odp.url + self.path, body=body or None, headers=headers)
+                answer = pool.request(self.command, target + self.path, body=body or None, headers=headers)
                 self.send_response(answer.status)
                 self.send_header("Content-Type", answer.headers.get("Content-Type", "application/json"))
                 self.send_header("Content-Length", str(len(answer.data)))
@@ -68,34 +103,6 @@ class ValidatingProxy:
         self._server.shutdown()
         self._server.server_close()
 
-    def check(self, method: str, target: str, headers: dict[str, str], body: bytes) -> None:
-        """Note what is wrong with a request."""
-        parts = urlsplit(target)
-        path = parts.path.removeprefix("/v3")
-        operation = next((operation for operation in OPERATIONS if operation.matches(method, path)), None)
-        if operation is None or not parts.path.startswith("/v3/"):
-            self.violations.append(f"{method} {parts.path}: no such operation")
-            return
-        self.seen[method, operation.path] += 1
-        wrong = [f"header {name} is missing" for name in ("x-api-key",) if not _header(headers, name)]
-        if len(parse_qsl(parts.query, keep_blank_values=True)) != operation.query:
-            wrong.append(f"takes {operation.query} query parameters")
-        if operation in VALIDATORS:
-            wrong += self._check_body(VALIDATORS[operation], headers, body)
-        elif body:
-            wrong.append("takes no body")
-        self.violations += [f"{method} {parts.path}: {problem}" for problem in wrong]
-
-    @staticmethod
-    def _check_body(validator: Any, headers: dict[str, str], body: bytes) -> list[str]:
-        if _header(headers, "content-type").partition(";")[0] != "application/json":
-            return ["the body is not declared as JSON"]
-        try:
-            content = json.loads(body)
-        except ValueError:
-            return ["the body is not JSON"]
-        return [f"{error.json_path}: {error.message[-200:]}" for error in validator.iter_errors(content)]
-
 
 def _header(headers: dict[str, str], name: str) -> str:
     return next((value for key, value in headers.items() if key.lower() == name), "")
@@ -104,12 +111,13 @@ def _header(headers: dict[str, str], name: str) -> str:
 @pytest.fixture
 def proxy(account: SandboxOdp, monkeypatch: pytest.MonkeyPatch) -> Iterator[ValidatingProxy]:
     """A proxy in front of the test's account; the connection leads through it."""
-    with ValidatingProxy(account) as running:
+    with ValidatingProxy(account.url) as running:
         connection = {"conn_type": "odp", "host": running.url, "password": account.key}
         monkeypatch.setenv("AIRFLOW_CONN_ODP_DEFAULT", json.dumps(connection))
         yield running
 
 
+HEADERS = {"X-Api-Key": "k", "Content-Type": "application/json"}
 ORDER = {"type": "order", "action": "purchase", "identifiers": {"email": "a@b.c"}, "data": {"ts": 1, "order": {"order_id": "1"}}}
 
 
@@ -139,15 +147,27 @@ ORDER = {"type": "order", "action": "purchase", "identifiers": {"email": "a@b.c"
         ("GET", "/v3/schema/objects", {}, "takes no body"),
     ],
 )
-def test_the_proxy_notices_what_is_wrong(account: SandboxOdp, method: str, path: str, body: Any, violation: str) -> None:
-    with ValidatingProxy(account) as proxy:
-        content = None if body is None else json.dumps(body).encode()
-        headers = {"x-api-key": account.key, "Content-Type": "application/json"}
-        urllib3.PoolManager(retries=False).request(method, proxy.url + path, body=content, headers=headers)
-        assert any(violation in found for found in proxy.violations), proxy.violations
+def test_the_checks_notice_what_is_wrong(method: str, path: str, body: Any, violation: str) -> None:
+    checker = Checker()
+    checker.check(method, path, HEADERS, b"" if body is None else json.dumps(body).encode())
+    assert any(violation in found for found in checker.violations), checker.violations
 
 
-def test_the_proxy_accepts_the_examples_that_odp_publishes(account: SandboxOdp) -> None:
+@pytest.mark.parametrize(
+    ("headers", "body", "violation"),
+    [
+        ({"Content-Type": "application/json"}, b"[]", "header x-api-key is missing"),
+        ({"x-api-key": "k"}, b"[]", "not declared as JSON"),
+        ({"x-api-key": "k", "Content-Type": "application/json"}, b"[", "is not JSON"),
+    ],
+)
+def test_the_checks_notice_wrong_headers_and_broken_bodies(headers: dict[str, str], body: bytes, violation: str) -> None:
+    checker = Checker()
+    checker.check("POST", "/v3/events", headers, body)
+    assert any(violation in found for found in checker.violations)
+
+
+def test_the_checks_accept_the_examples_that_odp_publishes() -> None:
     line = {"product_id": "2045", "price": 19, "quantity": 5, "discount": 0, "subtotal": 95}
     order = {"order_id": "OR345", "total": 109.65, "discount": 5, "subtotal": 103, "coupon_code": "5OFF", "items": [line]}
     examples: dict[str, list[dict[str, Any]]] = {
@@ -159,11 +179,11 @@ def test_the_proxy_accepts_the_examples_that_odp_publishes(account: SandboxOdp) 
         "/v3/objects/any": [{"primary_key": 123, "field_example": True}],
         "/v3/profiles": [{"attributes": {"email": "sample@test.com", "zip": "02101"}}],
     }
-    with ValidatingProxy(account) as proxy:
-        for path, body in examples.items():
-            proxy.check("POST", path, {"X-Api-Key": "k", "Content-Type": "application/json"}, json.dumps(body).encode())
-    assert proxy.violations == []
-    assert sum(proxy.seen.values()) == len(examples)
+    checker = Checker()
+    for path, body in examples.items():
+        checker.check("POST", path, HEADERS, json.dumps(body).encode())
+    assert checker.violations == []
+    assert sum(checker.seen.values()) == len(examples)
 
 
 def test_every_request_of_the_exports_is_one_that_odp_documents(
