@@ -308,17 +308,22 @@ class TestWaits:
         assert client_module._retry_after(Answer()) is None  # type: ignore[arg-type]
 
     @pytest.mark.parametrize(("attempt", "longest"), [(1, 0.5), (2, 1.0), (4, 4.0), (7, LONGEST_WAIT_SECONDS), (500, 30.0)])
-    def test_waits_grow_with_jitter_up_to_a_bound(self, monkeypatch: pytest.MonkeyPatch, attempt: int, longest: float) -> None:
-        monkeypatch.undo()
+    def test_waits_grow_with_jitter_up_to_a_bound(self, client: OdpClient, attempt: int, longest: float) -> None:
         state = tenacity.RetryCallState(tenacity.Retrying(), None, (), {})
         state.attempt_number = attempt
-        waits = [client_module._wait_time(state) for _ in range(300)]
+        waits = [client._wait_time(state) for _ in range(300)]
         assert max(waits) <= longest
         assert max(waits) > 0.8 * longest
         assert min(waits) < 0.3 * longest
 
 
 class TestBudget:
+    def test_a_retry_after_beyond_the_budget_ends_the_attempts_at_once(self, odp: SandboxOdp) -> None:
+        odp.faults(status=429, retry_after=3600, count=10)
+        with pytest.raises(OdpUnavailableError):
+            impatient(odp).deliver(PRODUCTS, products(1))
+        assert len(odp.requests(path="/v3" + PRODUCTS)) == 1
+
     def test_an_odp_that_stays_down_is_an_error_naming_the_last_cause(self, odp: SandboxOdp) -> None:
         odp.faults(status=503, count=10_000)
         with pytest.raises(OdpUnavailableError) as error:

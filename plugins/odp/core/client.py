@@ -34,6 +34,8 @@ Result = TypeVar("Result")
 
 LONGEST_WAIT_SECONDS = 30.0
 
+_backoff = tenacity.wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT_SECONDS)
+
 _MAY_HAVE_STORED = (500, 502, 504)
 """Errors of a server that had the request in hand; 429 and 503 say that it was not taken."""
 
@@ -220,10 +222,8 @@ class OdpClient:
             )
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_TryAgainError),
-            wait=_wait_time,
-            stop=tenacity.stop_any(
-                tenacity.stop_before_delay(self.options.retry_budget), tenacity.stop_when_event_set(self._down)
-            ),
+            wait=self._wait_time,
+            stop=lambda state: self._down.is_set() or self._is_budget_used(state),
             sleep=tenacity.sleep_using_event(self._down),
             before_sleep=lambda state: log.warning(
                 "%s %s: %s; trying again in %.1f s", method, path, _cause(state), state.upcoming_sleep
@@ -239,6 +239,17 @@ class OdpClient:
                 f"{error.last_attempt.exception()}. Check that {self.base_url} can be reached and is up; what was "
                 "acknowledged stays delivered."
             ) from None
+
+    def _wait_time(self, state: tenacity.RetryCallState) -> float:
+        asked = getattr(_cause(state), "retry_after", None)
+        if asked is not None:
+            return max(float(asked), 0.1)
+        # The last attempt comes at the end of the budget, not after it.
+        return min(float(_backoff(state)), max(self.options.retry_budget - (state.seconds_since_start or 0.0), 0.05))
+
+    def _is_budget_used(self, state: tenacity.RetryCallState) -> bool:
+        asked = getattr(_cause(state), "retry_after", None) or 0.0
+        return (state.seconds_since_start or 0.0) + asked >= self.options.retry_budget
 
     def _send_once(
         self, method: str, path: str, body: bytes | None, query: Mapping[str, str] | None, repeatable: bool
@@ -299,13 +310,5 @@ def _retry_after(answer: urllib3.BaseHTTPResponse) -> float | None:
     return float(value) if value.isdigit() else None
 
 
-_backoff = tenacity.wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT_SECONDS)
-
-
 def _cause(state: tenacity.RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome else None
-
-
-def _wait_time(state: tenacity.RetryCallState) -> float:
-    asked = getattr(_cause(state), "retry_after", None)
-    return float(_backoff(state)) if asked is None else max(asked, 0.1)
