@@ -225,4 +225,8 @@ class EventClaims:
 
 _COLUMNS = "record_key, action, state, run_id, part, claimed_at, replace(payload_hash::text, '-', '')"
 _KEYS = "unnest(%(keys)s::text[], %(actions)s::text[]) AS e(k, a)"
-_MATCH = "d.account = %(account)s AND d.export = %(export)s AND d.record_key = e.k AND d.action = e.a"
+# The keys are named twice: whatever the planner believes about the table's size, it finds them through the primary key.
+_MATCH = (
+    "d.account = %(account)s AND d.export = %(export)s AND d.record_key = ANY(%(keys)s::text[])"
+    " AND d.record_key = e.k AND d.action = e.a"
+)

@@ -79,7 +79,7 @@ class Ledger:
             connection.autocommit = True
             connection.execute("SET application_name = 'odp_ledger'; SET TimeZone = 'UTC'")
             # Every access is by key. Without statistics, while a table fills, the planner would read it whole for each request.
-            connection.execute("SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off")
+            connection.execute("SET enable_seqscan = off")
             self._local.connection = connection
             self._opened.append(connection)
         return connection
