@@ -279,6 +279,25 @@ def fates(run: Run) -> dict[str, int]:
     return {name: run.summary[name] for name in names if run.summary[name]}
 
 
+def key_of(export: Export, item: dict[str, Any]) -> str:
+    """Return what tells a record, or an event, from the others."""
+    if export.family == "events":
+        return f"{item['data']['order']['order_id']} {item['action']}"
+    values = item["attributes"] if export.family == "profiles" else item
+    return " ".join(str(values[name]) for name in export.contract.key if name in values)
+
+
+def sent_keys(run: Run) -> Counter[str]:
+    """Count what a run stages for ODP, by key."""
+    return Counter(key_of(run.export, item) for item in run.items())
+
+
+def stored_keys(odp: Any, export: Export) -> Counter[str]:
+    """Count what ODP holds of an export, by key."""
+    kind = f"objects/{export.contract.object_name}" if export.family == "objects" else export.family
+    return Counter(key_of(export, item) for item in odp.dump(kind))
+
+
 def events_in(odp: Any) -> list[tuple[str, str]]:
     """Return order number and action of the events that ODP holds, in the order of their arrival."""
     return [(event["data"]["order"]["order_id"], event["action"]) for event in odp.dump("events")]

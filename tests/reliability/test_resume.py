@@ -11,7 +11,7 @@ import pytest
 
 from odp.core.exports import ORDERS, PRODUCTS, USER_PROFILES, Export
 from odp.core.settings import Settings
-from tests.reliability.harness import Pipeline, Run, events_in, fates, uploads_to
+from tests.reliability.harness import Pipeline, Run, events_in, fates, sent_keys, stored_keys, uploads_to
 from tests.reliability.killing import LoadProcess, kill_while_it_waits_for, wait_until
 
 RECORDS = [PRODUCTS, USER_PROFILES]
@@ -126,8 +126,7 @@ class TestRecords:
         return transformed(small_bodies, request.param)
 
     def has_all(self, run: Run, odp: Any) -> None:
-        kind = "profiles" if run.export.family == "profiles" else "objects/products"
-        assert Counter(map(run.export.key_of_item, odp.dump(kind))) == Counter(map(run.export.key_of_item, run.items()))
+        assert stored_keys(odp, run.export) == sent_keys(run)
         assert fates(run) == fates_of_all(run)
         assert run.pipeline.run(run.export).summary["unchanged"] == len(run.items())
 
