@@ -29,12 +29,15 @@ class Airflow:
     def __enter__(self) -> Airflow:
         """Start Airflow and wait until its API answers."""
         self._world.migrate()
-        command = [str(Path(sys.executable).parent / "airflow"), "standalone"]
+        programs = str(Path(sys.executable).parent)
+        command = [f"{programs}/airflow", "standalone"]
+        # It starts its parts as `airflow`, and nobody has to have activated the virtual environment.
+        path = os.pathsep.join([programs, os.environ.get("PATH", os.defpath)])
         # A session of its own: signalled alone, the parent would leave its children running.
         self._process = subprocess.Popen(
             command,
             cwd=PROJECT,
-            env={**os.environ, **self._world.airflow_environment()},
+            env={**os.environ, **self._world.airflow_environment(), "PATH": path},
             stdout=self.log.open("ab"),
             stderr=subprocess.STDOUT,
             start_new_session=True,
