@@ -188,6 +188,18 @@ class Source:
                 )
         return found
 
+    def orders_modified(self, start: datetime, end: datetime) -> list[Row]:
+        """Return the orders that were modified in a window, or of which a line, a promotion or a custom property was."""
+        touched = {order["id"] for order in self.rows("CustomerOrder") if start <= order["modifiedon"] < end}
+        for table, parent in (("OrderLine", "customerorderid"), ("CustomerOrderPromotion", "customerorderid")):
+            touched |= {row[parent] for row in self.rows(table) if start <= row["modifiedon"] < end}
+        touched |= {
+            row["parentid"]
+            for row in self.rows("CustomProperty")
+            if row["parenttable"] == "CustomerOrder" and start <= row["modifiedon"] < end
+        }
+        return [order for order in self.rows("CustomerOrder") if order["id"] in touched]
+
     def order_events(self) -> dict[tuple[str, str], Row]:
         """Return what the order events carry, by order number and action."""
         people = {row["id"]: row for row in self.rows("UserProfile") if not row["isguest"]}

@@ -203,34 +203,11 @@ def test_a_second_run_sends_nothing(everything: Everything, airflow_db: World, s
 # --------------------------------------------------------------------------------------------------------------- windows
 
 
-CHILD_MODIFIED = """
-    SELECT count(*) FROM customerorder o
-    WHERE (o.modifiedon >= %(start)s AND o.modifiedon < %(end)s)
-        OR EXISTS (
-            SELECT 1 FROM orderline l
-            WHERE l.customerorderid = o.id AND l.modifiedon >= %(start)s AND l.modifiedon < %(end)s
-        )
-        OR EXISTS (
-            SELECT 1 FROM customerorderpromotion p
-            WHERE p.customerorderid = o.id AND p.modifiedon >= %(start)s AND p.modifiedon < %(end)s
-        )
-        OR EXISTS (
-            SELECT 1 FROM customproperty p WHERE p.parenttable = 'CustomerOrder' AND p.parentid = o.id
-                AND p.modifiedon >= %(start)s AND p.modifiedon < %(end)s
-        )
-"""
-
-
-def orders_modified(source: Replica, start: datetime, end: datetime) -> int:
-    row = source.execute(CHILD_MODIFIED, {"start": start, "end": end}).fetchone()
-    return int(row["count"]) if row else 0
-
-
 def test_look_back_days(run_export: RunExport, source: Replica) -> None:
     run = run_export(ORDERS, LookBackDays=3)
     start, end = map(datetime.fromisoformat, run.summary["window"])
     assert (end, end - start) == (run.run.run_after, timedelta(days=3))
-    expected = orders_modified(source, start, end)
+    expected = len(Source(source).orders_modified(start, end))
     assert 0 < expected < count(source, "SELECT count(*) FROM customerorder")
     assert (run.state, run.summary["extracted"]) == ("success", expected)
 
@@ -275,7 +252,7 @@ def test_a_scheduled_run_and_a_backfill_export_their_day(account: SandboxOdp, so
     day = (end - timedelta(days=1), end)
     run = run_as(load_dag(ORDERS), run_type, day)
     assert (run.state, run.summary["window"]) == ("success", [day[0].isoformat(), day[1].isoformat()])
-    assert run.summary["extracted"] == orders_modified(source, *day) > 0
+    assert run.summary["extracted"] == len(Source(source).orders_modified(*day)) > 0
 
 
 def test_a_window_without_rows_is_a_success(run_export: RunExport, account: SandboxOdp) -> None:

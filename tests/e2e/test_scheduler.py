@@ -1,0 +1,191 @@
+"""All of Airflow, as a user runs it: REST, command line, scheduler and workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from odp.core.exports import EXPORTS
+from sandbox.odp.server import SandboxOdp
+from sandbox.up import Airflow
+from sandbox.world import LOGIN, PROJECT, SANDBOX_KEY, Sizes, World
+from tests.e2e.expected import Source, held_order_events
+
+pytestmark = [pytest.mark.scheduler, pytest.mark.timeout(600)]
+
+ORDERS, PRODUCTS = "order_odp_export", "product_odp_export"
+RUN_SECONDS = 150
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world of its own with Airflow running in it; afterwards nothing of it may be left."""
+    folder = tmp_path_factory.mktemp("scheduler")
+    with World(folder) as world:
+        world.fill_replica(Sizes(customers=60, orders=300))
+        with Airflow(world):
+            assert processes_of(world)
+            yield world
+        left = processes_of(world)
+    assert left == []
+    assert ports_in_use(world) == []
+
+
+def processes_of(world: World) -> list[str]:
+    """List the processes that work for a world's Airflow, in whatever group they are."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("AIRFLOW_HOME") == str(world.airflow_home) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(" ".join(process.cmdline())[:120])
+        except psutil.Error:
+            continue
+    return found
+
+
+def ports_in_use(world: World) -> list[str]:
+    """List the world's ports on which somebody still listens."""
+    listening = {connection.laddr.port for connection in psutil.net_connections("inet") if connection.status == "LISTEN"}
+    return [name for name, port in world.ports.items() if port in listening]
+
+
+@pytest.fixture(scope="module")
+def api(running: World) -> Iterator[httpx.Client]:
+    """Airflow's REST API, as the user who logged in."""
+    answer = httpx.post(f"{running.airflow_url}/auth/token", json={"username": LOGIN[0], "password": LOGIN[1]}, timeout=30)
+    assert answer.status_code == 201, answer.text
+    headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+    with httpx.Client(base_url=f"{running.airflow_url}/api/v2", headers=headers, timeout=60) as client:
+        yield client
+
+
+def until(check: Callable[[], Any], what: str, seconds: float = RUN_SECONDS) -> Any:
+    """Wait until a check gives something true, and return that."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := check():
+            return found
+        time.sleep(1)
+    raise AssertionError(f"{what} did not come within {seconds} s")
+
+
+def finished_runs(api: httpx.Client, dag_id: str, run_type: str) -> list[dict[str, Any]]:
+    """Return the runs of a type, once all of them are finished."""
+    answer = api.get(f"/dags/{dag_id}/dagRuns", params={"run_type": run_type, "limit": 50})
+    runs: list[dict[str, Any]] = answer.json()["dag_runs"]
+    return runs if runs and all(run["state"] in ("success", "failed") for run in runs) else []
+
+
+@pytest.fixture(scope="module")
+def source(running: World) -> Iterator[Source]:
+    """The world's replica."""
+    dsn = f"{running.dsn('commerce')}?options=-c%20search_path%3Ddbo"
+    with psycopg.connect(dsn, autocommit=True, row_factory=dict_row) as connection:
+        yield Source(connection)
+
+
+@pytest.fixture(scope="module")
+def odp(running: World) -> SandboxOdp:
+    """The world's sandbox ODP."""
+    return SandboxOdp(port=running.ports["odp"])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unpaused(api: httpx.Client) -> None:
+    """Wait for the dag-processor, and switch the two DAGs on that the tests run."""
+    expected = {export.dag_id for export in EXPORTS}
+    until(lambda: expected <= {dag["dag_id"] for dag in api.get("/dags").json()["dags"]}, "the DAGs")
+    for dag_id in (ORDERS, PRODUCTS):
+        assert api.patch(f"/dags/{dag_id}", json={"is_paused": False}).status_code == 200
+
+
+def test_airflow_knows_the_dags_and_the_plugin(api: httpx.Client) -> None:
+    assert api.get("/importErrors").json()["total_entries"] == 0
+    assert api.get("/plugins/importErrors").json()["total_entries"] == 0
+    names = {dag["dag_id"]: dag["dag_display_name"] for dag in api.get("/dags").json()["dags"]}
+    assert {export.dag_id: export.title for export in EXPORTS}.items() <= names.items()
+    assert "odp" in {plugin["name"] for plugin in api.get("/plugins").json()["plugins"]}
+
+
+def test_the_connection_form_tests_a_key(api: httpx.Client, running: World) -> None:
+    form = {"connection_id": "odp_form", "conn_type": "odp", "host": running.odp_url, "password": SANDBOX_KEY}
+    assert api.post("/connections/test", json=form).json() == {"status": True, "message": f"Connected to {running.odp_url}."}
+    answer = api.post("/connections/test", json={**form, "password": "sandbox.another-secret"}).json()
+    assert answer["status"] is False
+    assert "private key" in answer["message"]
+
+
+def test_a_run_with_parameters(api: httpx.Client, source: Source, odp: SandboxOdp) -> None:
+    wanted = [str(row["id"]) for row in source.rows("Product")[:3]]
+    answer = api.post(f"/dags/{PRODUCTS}/dagRuns", json={"logical_date": None, "conf": {"Ids": wanted, "Resend": True}})
+    assert answer.status_code == 200, answer.text
+    (run,) = until(lambda: finished_runs(api, PRODUCTS, "manual"), "the run")
+    assert (run["state"], run["triggering_user_name"], run["logical_date"]) == ("success", LOGIN[0], None)
+    xcom = api.get(f"/dags/{PRODUCTS}/dagRuns/{run['dag_run_id']}/taskInstances/reconcile/xcomEntries/return_value").json()
+    summary = xcom["value"] if isinstance(xcom["value"], dict) else json.loads(xcom["value"])
+    assert (summary["extracted"], summary["delivered"], summary["window"]) == (3, 3, ["-infinity", "infinity"])
+    assert set(wanted) <= {row["product_id"] for row in odp.dump("objects/products")}
+
+
+def test_a_value_that_is_no_number_of_days_is_refused_before_a_run_is_made(api: httpx.Client) -> None:
+    answer = api.post(f"/dags/{PRODUCTS}/dagRuns", json={"logical_date": None, "conf": {"LookBackDays": 0}})
+    assert answer.status_code == 400
+    assert "LookBackDays" in answer.text
+
+
+def test_a_backfill_of_three_days(api: httpx.Client, running: World, source: Source, odp: SandboxOdp) -> None:
+    # A day that the scheduled run, which exports yesterday, has nothing to do with.
+    first = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=9)
+    days = [first + timedelta(days=number) for number in range(3)]
+    command = [
+        *(str(Path(sys.executable).parent / "airflow"), "backfill", "create", "--dag-id", ORDERS),
+        *("--from-date", f"{days[0]:%Y-%m-%d}", "--to-date", f"{days[2]:%Y-%m-%d}"),
+    ]
+    environment = {**os.environ, **running.airflow_environment()}
+    result = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+    runs = until(lambda: [run for run in [finished_runs(api, ORDERS, "backfill")] if len(run) == 3], "the backfill")[0]
+    assert [run["state"] for run in runs] == ["success"] * 3
+    intervals = sorted((run["data_interval_start"][:19], run["data_interval_end"][:19]) for run in runs)
+    assert intervals == [(f"{day:%Y-%m-%dT%H:%M:%S}", f"{day + timedelta(days=1):%Y-%m-%dT%H:%M:%S}") for day in days]
+
+    # Each run read its day's orders ...
+    with psycopg.connect(running.dsn("odp_ledger"), row_factory=dict_row) as ledger:
+        by_run = {row["run_id"]: row for row in ledger.execute("SELECT * FROM export_run WHERE window_start > '-infinity'")}
+        claims = ledger.execute("SELECT record_key, action, run_id, state FROM event_delivery").fetchall()
+    for run in runs:
+        row = by_run[run["dag_run_id"]]
+        expected = source.orders_modified(row["window_start"], row["window_end"])
+        assert (row["window_start"], row["state"]) == (datetime.fromisoformat(run["data_interval_start"]), "success")
+        assert row["window_end"] - row["window_start"] == timedelta(days=1)
+        assert row["extracted"] == len(expected) > 0
+    # ... and each order that is sent at all was sent once, with the values of the replica.
+    of_the_days = {order["ordernumber"] for day in days for order in source.orders_modified(day, day + timedelta(days=1))}
+    events = {key: event for key, event in source.order_events().items() if key[0] in of_the_days}
+    run_ids = {run["dag_run_id"] for run in runs}
+    backfilled = {(claim["record_key"], claim["action"]) for claim in claims if claim["run_id"] in run_ids}
+    assert backfilled <= set(events)
+    assert {claim["state"] for claim in claims} == {"delivered"}
+    held = held_order_events(odp.dump("events"))
+    assert {key: held.get(key) for key in events} == events
+
+
+def test_the_key_is_in_no_log_of_a_task(running: World) -> None:
+    logs = [path for path in (running.airflow_home / "logs").rglob("*.log") if "dag_id=" in str(path)]
+    assert logs
+    secret = SANDBOX_KEY.rpartition(".")[2].encode()
+    assert [str(path) for path in logs if secret in path.read_bytes()] == []
