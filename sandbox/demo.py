@@ -1,7 +1,7 @@
 """
 ``make demo``: the six exports through real Airflow, from a generated Commerce replica to the sandbox ODP, and the proof.
 
-The world is made anew each time in ``.sandbox/demo``. Exits with 1 when any count disagrees.
+The world is made anew each time in ``.sandbox/demo``, or in the folder that is named. Exits with 1 when any count disagrees.
 """
 
 from __future__ import annotations
@@ -64,17 +64,24 @@ class Result:
         return found
 
 
-def main() -> int:
-    """Run the demo; return the exit code."""
+def main(folder: Path = FOLDER) -> int:
+    """
+    Run the demo; return the exit code.
+
+    :param folder: where its world lives; what an earlier demo left there is removed.
+    """
     console = Console(width=150)
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    with World(FOLDER) as world:
+    if folder.exists() and any(folder.iterdir()) and not (folder / "ports.json").exists():
+        console.print(f"{folder} is no folder of a demo, which would be removed. Name a new one.")
+        return 2
+    shutil.rmtree(folder, ignore_errors=True)
+    with World(folder) as world:
         console.print("Filling a Commerce replica ...")
         world.fill_replica(Sizes())
         console.print("Creating Airflow's metadata database ...")
         world.migrate()
         os.environ.update(world.airflow_environment())
-        log = FOLDER / "airflow.log"
+        log = folder / "airflow.log"
         console.print(f"Running the six exports through Airflow (log: {log}) ...")
         with _output_to(log):
             results = [_run(world, export) for export in EXPORTS]
@@ -149,4 +156,4 @@ def _table(results: list[Result]) -> Table:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*map(Path, sys.argv[1:2])))
