@@ -94,7 +94,8 @@ def _group_ends(process: subprocess.Popen[bytes], seconds: float) -> bool:
 
 def main() -> int:
     """Run the world until Ctrl-C or SIGTERM."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for ending in (signal.SIGINT, signal.SIGTERM):  # a shell that puts this in the background ignores SIGINT for it
+        signal.signal(ending, signal.default_int_handler)
     try:
         with World(FOLDER, WELL_KNOWN_PORTS) as world:
             if not world.has_replica():
