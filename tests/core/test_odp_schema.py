@@ -215,7 +215,7 @@ class TestRefusals:
 
     def test_a_schema_that_cannot_be_read_is_an_error(self, odp: SandboxOdp, client: OdpClient) -> None:
         odp.faults(method="GET", status=400, body={})
-        with pytest.raises(OdpApiError, match="400 when asked for the schema of products"):
+        with pytest.raises(OdpApiError, match="400 when asked for its schema"):
             ensure_schema(client, Product)
 
 

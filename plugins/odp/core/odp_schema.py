@@ -38,31 +38,37 @@ def ensure_schema(client: OdpClient, contract: type[Record]) -> list[str]:
     """
     types = {name: type_ for name, type_ in odp_types(contract).items() if name not in contract.envelope}
     name = contract.object_name
-    fields = _fields(client, name)
-    if fields is None:
-        created = _create_object(client, contract, types)
-        if created:
+    objects = _objects(client)
+    if name not in objects:
+        if _create_object(client, contract, types):
             return [f"object {name}"]
-        fields = _fields(client, name) or {}
+        objects = _objects(client)  # another task has just created it
+    fields = objects.get(name, {})
     created_parts = []
     if issubclass(contract, (Profile, Order)):
-        people = fields if issubclass(contract, Profile) else _fields(client, Profile.object_name) or {}
+        people = objects.get(Profile.object_name, {})
         if PERSON_IDENTIFIER not in people and _create(client, "/schema/identifiers", _identifier_definition()):
             created_parts.append(f"identifier {PERSON_IDENTIFIER}")
         people[PERSON_IDENTIFIER] = "identifier"
     for field, type_ in types.items():
         if field not in fields and _create(client, f"/schema/objects/{name}/fields", _field_definition(field, type_)):
             created_parts.append(f"field {name}.{field}")
+        if fields.get(field, type_) not in (type_, "identifier"):
+            log.warning(
+                "ODP's field %s.%s is of type %s, but %s is sent: ODP may drop the values.", name, field, fields[field], type_
+            )
     return created_parts
 
 
-def _fields(client: OdpClient, name: str) -> dict[str, str] | None:
-    answer = client.request("GET", f"/schema/objects/{name}")
-    if answer.status == 404:
-        return None
+def _objects(client: OdpClient) -> dict[str, dict[str, str]]:
+    """Return the objects of the account, each with the types of its fields."""
+    answer = client.request("GET", "/schema/objects")
     if answer.status >= 300:
-        raise OdpApiError(f"ODP answered {answer.status} when asked for the schema of {name}.")
-    return {field["name"]: field.get("type", "") for field in orjson.loads(answer.data).get("fields", [])}
+        raise OdpApiError(f"ODP answered {answer.status} when asked for its schema.")
+    return {
+        entry["name"]: {field["name"]: field.get("type", "") for field in entry.get("fields", [])}
+        for entry in orjson.loads(answer.data)
+    }
 
 
 def _create_object(client: OdpClient, contract: type[Record], types: Mapping[str, str]) -> bool:
