@@ -56,12 +56,12 @@ def test_resend_never_repeats_an_event(pipeline: Pipeline, odp: Any) -> None:
     assert orders_in(odp) == headers
 
 
-def test_only_the_changed_record_is_sent(pipeline: Pipeline, odp: Any) -> None:
-    first = pipeline.run(PRODUCTS)
+def test_only_the_changed_record_is_sent(changing: Pipeline, odp: Any) -> None:
+    first = changing.run(PRODUCTS)
     sent = len(uploads_to(odp))
-    pipeline.change("UPDATE Product SET ShortDescription = 'New words' WHERE Id = (SELECT min(Id::text)::uuid FROM Product)")
+    changing.change("UPDATE Product SET ShortDescription = 'New words' WHERE Id = (SELECT min(Id::text)::uuid FROM Product)")
 
-    second = pipeline.run(PRODUCTS)
+    second = changing.run(PRODUCTS)
 
     assert second.summary["delivered"] == 1
     assert second.summary["unchanged"] == first.summary["delivered"] - 1
@@ -69,15 +69,15 @@ def test_only_the_changed_record_is_sent(pipeline: Pipeline, odp: Any) -> None:
     assert [row["name"] for row in odp.dump("objects/products")].count("New words") == 1
 
 
-def test_a_change_that_is_taken_back_is_sent_again(pipeline: Pipeline, odp: Any) -> None:
-    pipeline.run(WAREHOUSES)
+def test_a_change_that_is_taken_back_is_sent_again(changing: Pipeline, odp: Any) -> None:
+    changing.run(WAREHOUSES)
     before = odp.dump("objects/warehouses")
     one = "Id = (SELECT min(Id::text)::uuid FROM Warehouse)"
-    pipeline.change(f"UPDATE Warehouse SET Description = Description || '!' WHERE {one}")
-    assert pipeline.run(WAREHOUSES).summary["delivered"] == 1
-    pipeline.change(f"UPDATE Warehouse SET Description = left(Description, -1) WHERE {one}")
+    changing.change(f"UPDATE Warehouse SET Description = Description || '!' WHERE {one}")
+    assert changing.run(WAREHOUSES).summary["delivered"] == 1
+    changing.change(f"UPDATE Warehouse SET Description = left(Description, -1) WHERE {one}")
 
-    assert pipeline.run(WAREHOUSES).summary["delivered"] == 1
+    assert changing.run(WAREHOUSES).summary["delivered"] == 1
     assert odp.dump("objects/warehouses") == before
 
 
