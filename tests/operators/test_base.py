@@ -21,7 +21,10 @@ from odp.operators.base import ExportStageOperator
 from tests.operators.conftest import Stages
 
 ERRORS = [error for error in vars(exceptions).values() if isinstance(error, type) and issubclass(error, OdpExportError)]
-WORTH_A_RETRY = {"OdpExportError", "StagingError", "OdpApiError", "OdpUnavailableError", "OdpUnknownOutcomeError"}
+WORTH_A_RETRY = {
+    *("OdpExportError", "OdpApiError", "OdpUnavailableError", "OdpUnknownOutcomeError"),
+    *("ReplicaTimeoutError", "StagingError"),
+}
 
 
 class Failing(ExportStageOperator):
