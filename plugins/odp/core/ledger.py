@@ -78,6 +78,8 @@ class Ledger:
             connection = self._connect()
             connection.autocommit = True
             connection.execute("SET application_name = 'odp_ledger'; SET TimeZone = 'UTC'")
+            # A claim has to outlive a crash of the server, however the server is configured.
+            connection.execute("SET synchronous_commit = on")
             # Every access is by key. Without statistics, while a table fills, the planner would read it whole for each request.
             connection.execute("SET enable_seqscan = off")
             self._local.connection = connection
