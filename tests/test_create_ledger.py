@@ -1,0 +1,157 @@
+"""Creating the ledger, and what is said where there is none."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from odp.core.exceptions import LedgerError
+from odp.core.ledger import CREATE_COMMAND, LEDGER_VERSION, Ledger
+from odp.create_ledger import create_ledger
+from odp.hooks.ledger import connect_to_ledger
+from odp.sql_files import SQL_DIR
+from sandbox.world import World
+
+TABLES = {"event_delivery", "export_run", "ledger_version", "pacing", "record_state", "reject", "run_part"}
+
+
+@pytest.fixture
+def new_database(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The connection string of a database that does not exist, and Airflow's connection to it."""
+    dsn = world.dsn("ledger_to_be")
+    monkeypatch.setenv("AIRFLOW_CONN_ODP_LEDGER", dsn)
+    yield dsn
+    with psycopg.connect(world.dsn("postgres"), autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS ledger_to_be WITH (FORCE)")
+
+
+def arguments(dsn: str) -> dict[str, Any]:
+    return dict(conninfo_to_dict(dsn))
+
+
+def tables(dsn: str) -> set[str]:
+    with psycopg.connect(dsn) as connection:
+        return {row[0] for row in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+
+
+def run_command(*more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "odp.create_ledger", *more], capture_output=True, text=True, env=os.environ.copy(), check=False
+    )
+
+
+def check(dsn: str) -> None:
+    with Ledger(lambda: psycopg.connect(dsn), "account", "export"):
+        pass
+
+
+def test_the_command_creates_database_and_tables(new_database: str) -> None:
+    done = run_command()
+
+    assert done.returncode == 0, done.stderr
+    assert "The ledger in database ledger_to_be on 127.0.0.1 is ready." in done.stdout
+    assert tables(new_database) == TABLES
+    check(new_database)
+
+
+def test_the_command_takes_another_connection(new_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER_LEDGER", new_database)
+    monkeypatch.delenv("AIRFLOW_CONN_ODP_LEDGER")
+
+    assert run_command("other_ledger").returncode == 0
+    assert tables(new_database) == TABLES
+
+
+def test_repeated_it_keeps_what_is_there(new_database: str) -> None:
+    create_ledger(arguments(new_database))
+    with psycopg.connect(new_database) as connection:
+        connection.execute(
+            "INSERT INTO event_delivery (account, export, record_key, action, state, payload_hash, run_id, part)"
+            " VALUES ('a', 'e', '1001', 'purchase', 'delivered', gen_random_uuid(), 'run', 0)"
+        )
+
+    create_ledger(arguments(new_database))
+
+    with psycopg.connect(new_database) as connection:
+        assert connection.execute("SELECT record_key, state FROM event_delivery").fetchall() == [("1001", "delivered")]
+        assert connection.execute("SELECT version FROM ledger_version").fetchall() == [(LEDGER_VERSION,)]
+
+
+def test_a_missing_table_is_added_and_the_others_are_kept(new_database: str) -> None:
+    create_ledger(arguments(new_database))
+    with psycopg.connect(new_database) as connection:
+        connection.execute("DROP TABLE pacing")
+        connection.execute("INSERT INTO run_part VALUES ('a', 'e', 'run', 0, 7)")
+
+    create_ledger(arguments(new_database))
+
+    assert tables(new_database) == TABLES
+    with psycopg.connect(new_database) as connection:
+        assert connection.execute("SELECT delivered FROM run_part").fetchall() == [(7,)]
+
+
+def test_several_at_the_same_time_do_not_disturb_each_other(world: World, new_database: str) -> None:
+    world.postgres.create_database("ledger_to_be")
+    with ThreadPoolExecutor(4) as executor:
+        for done in [executor.submit(create_ledger, arguments(new_database)) for _ in range(4)]:
+            done.result()
+    assert tables(new_database) == TABLES
+
+
+def test_the_file_can_be_run_by_any_client(new_database: str, world: World) -> None:
+    world.postgres.create_database("ledger_to_be")
+    with psycopg.connect(new_database, autocommit=True) as connection:
+        for _ in range(2):
+            connection.execute(Path(SQL_DIR, "ledger.sql").read_bytes())
+    check(new_database)
+
+
+def test_other_errors_than_a_missing_database_are_not_swallowed(world: World) -> None:
+    with pytest.raises(psycopg.OperationalError, match="nobody"):
+        create_ledger(arguments(world.dsn("ledger_to_be")) | {"user": "nobody"})
+
+
+class TestMissing:
+    def test_no_connection(self, monkeypatch: pytest.MonkeyPatch, airflow_db: World) -> None:
+        monkeypatch.delenv("AIRFLOW_CONN_ODP_LEDGER", raising=False)
+        with pytest.raises(LedgerError, match=r"There is no connection odp_ledger\.") as caught:
+            connect_to_ledger("odp_ledger")
+        assert CREATE_COMMAND in str(caught.value)
+
+    def test_no_database(self, new_database: str) -> None:
+        with pytest.raises(LedgerError, match='database "ledger_to_be" does not exist') as caught:
+            connect_to_ledger("odp_ledger")()
+        assert CREATE_COMMAND in str(caught.value)
+
+    def test_no_tables(self, new_database: str, world: World) -> None:
+        world.postgres.create_database("ledger_to_be")
+        with pytest.raises(LedgerError, match="has no tables") as caught:
+            check(new_database)
+        assert CREATE_COMMAND in str(caught.value)
+
+    def test_an_older_version(self, new_database: str) -> None:
+        create_ledger(arguments(new_database))
+        with psycopg.connect(new_database) as connection:
+            connection.execute("UPDATE ledger_version SET version = 0")
+        with pytest.raises(LedgerError, match=f"is of version 0, not {LEDGER_VERSION}") as caught:
+            check(new_database)
+        assert CREATE_COMMAND in str(caught.value)
+
+    def test_a_server_that_is_down_is_worth_a_retry(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """No LedgerError, which would fail the task for good."""
+        monkeypatch.setenv("AIRFLOW_CONN_ODP_LEDGER", "postgresql://postgres@127.0.0.1:1/odp_ledger")
+        with pytest.raises(psycopg.OperationalError, match="Connection refused"):
+            connect_to_ledger("odp_ledger")()
+
+    def test_the_command_is_one_that_exists(self) -> None:
+        assert CREATE_COMMAND == "python -m odp.create_ledger"
+        assert "Create or migrate the ledger" in run_command("--help").stdout
