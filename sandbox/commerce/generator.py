@@ -2,10 +2,9 @@
 Fills a Commerce replica with any number of customers and orders, the same for the same seed.
 
 The small tables are Python rows written by COPY. Everything that grows is one SQL statement per table and block of
-rows, computed inside PostgreSQL from row numbers: an order with its lines has some 300 columns, and building those as
-Python objects caps the generator below 2,000 orders a second on the machine it was measured on, where the statements
-reach tens of thousands. They run in blocks, in as many sessions as there are processors (up to 4), so memory stays
-flat at any size.
+rows, computed inside PostgreSQL from row numbers: an order with its lines has some 300 columns, too many to build as
+Python objects when orders are wanted by the million. The statements make tens of thousands of orders a second. They
+run in blocks, in as many sessions as there are processors (up to 4), so memory stays flat at any size.
 """
 
 from __future__ import annotations

@@ -54,16 +54,16 @@ class OdpReconcileOperator(ExportStageOperator):
                 delivered=ledger.delivered_rows(run_id),
             )
             self._report(summary)
-            error: str | None = None
             try:
                 self._check(ledger, run_id, staging, summary, dry_run=bool(context["params"].get("DryRun")))
-            except CannotSucceedError as caught:
-                error = str(caught)
+            except CannotSucceedError as error:
+                finish_run(ledger, run_id, summary, str(error))
                 raise
             finally:
-                finish_run(ledger, run_id, summary, error)
+                staging.write_json("summary.json", summary)
             if not context["params"].get("DryRun"):
                 summary["read_back"] = self._read_back(context, staging, summary)
+            finish_run(ledger, run_id, summary, None)
         staging.write_json("summary.json", summary)
         return summary
 
