@@ -283,8 +283,9 @@ def key_of(export: Export, item: dict[str, Any]) -> str:
     """Return what tells a record, or an event, from the others."""
     if export.family == "events":
         return f"{item['data']['order']['order_id']} {item['action']}"
-    values = item["attributes"] if export.family == "profiles" else item
-    return " ".join(str(values[name]) for name in export.contract.key if name in values)
+    if export.family == "profiles":
+        return str(item["attributes"]["email"])
+    return " ".join(str(item[name]) for name in export.contract.key)
 
 
 def sent_keys(run: Run) -> Counter[str]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
 
+from odp.core.bodies import ItemState, read_bodies
+from odp.core.event_claims import EventClaims
 from odp.core.exports import ORDERS
 from odp.core.settings import Settings
 from odp.core.window import Window
+from sandbox.world import PROJECT
 from tests.reliability.harness import Pipeline, Run, events_in, fates, orders_in, uploads_to
 from tests.reliability.shop import START, Shop
 
@@ -216,11 +221,51 @@ def test_a_load_repeated_after_another_run_settled_its_events_adds_up(orders: Pi
     is_right(odp)
 
 
+class TestReleasedByHand:
+    """The statements that docs/reliability.md gives to those whose ODP cannot be asked."""
+
+    @pytest.fixture
+    def statements(self) -> dict[str, str]:
+        blocks = re.findall(r"```sql\n(.*?)```", (PROJECT / "docs" / "reliability.md").read_text(), re.DOTALL)
+        return {next(word for word in ("SELECT", "UPDATE", "DELETE") if word in block): block for block in blocks}
+
+    @pytest.fixture
+    def blind(self, shop: Shop, orders: Pipeline, odp: Any) -> Pipeline:
+        """A pipeline whose key may not read."""
+        shop.place("1001", "1002")
+        orders.run(ORDERS, ids=["1002"])
+        return replace(orders, key=odp.public_key, settings=Settings(create_schema=False))
+
+    def test_an_event_that_is_there(self, blind: Pipeline, odp: Any, statements: dict[str, str]) -> None:
+        odp.faults(path="/v3/events", mode="store_then_drop")
+        assert blind.run(ORDERS).summary["uncertain"] == 1
+        [(account, key, action, state, _, _)] = blind.query(statements["SELECT"])
+        assert (account, key, action, state) == (blind.account, "1001", PURCHASE, "uncertain")
+
+        blind.query(statements["UPDATE"])
+
+        assert blind.query(statements["SELECT"]) == []
+        assert blind.run(ORDERS, window=LATER).summary["uncertain"] == 0
+        assert sorted(events_in(odp)) == [("1001", PURCHASE), ("1002", PURCHASE)]
+        assert fates(blind.run(ORDERS)) == {"extracted": 2, "unchanged": 2}
+
+    @pytest.mark.parametrize("ids", [None, ["1001"]])
+    def test_an_event_that_is_not_there(
+        self, blind: Pipeline, odp: Any, statements: dict[str, str], ids: list[str] | None
+    ) -> None:
+        odp.faults(path="/v3/events", mode="drop")
+        assert blind.run(ORDERS).summary["uncertain"] == 1
+
+        blind.query(statements["DELETE"])
+
+        assert blind.query(statements["SELECT"]) == []
+        run = blind.run(ORDERS, ids=ids) if ids else blind.run(ORDERS, window=LATER)
+        assert run.summary["delivered"] == 1
+        assert sorted(events_in(odp)) == [("1001", PURCHASE), ("1002", PURCHASE)]
+
+
 def claim_all(run: Run) -> None:
     """Claim the events of a run, as its load does before it sends them."""
-    from odp.core.bodies import ItemState, read_bodies
-    from odp.core.event_claims import EventClaims
-
     for part in run.transformed:
         for upload in part["uploads"]:
             with (
@@ -241,8 +286,6 @@ class TestRefusedEvents:
     @pytest.fixture(autouse=True)
     def strict_field(self, odp: Any, orders: Pipeline) -> None:
         """Let ODP refuse an order whose purchase order number is not a number."""
-        import orjson
-
         field = {"name": "customer_po", "display_name": "Customer PO", "type": "number"}
         orders.client().request("POST", "/schema/objects/orders/fields", orjson.dumps(field))
         odp.settings(reject_wrong_types=True)
