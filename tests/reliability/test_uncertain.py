@@ -204,6 +204,35 @@ def test_claims_of_a_run_that_never_came_back_are_settled_by_the_next_one(orders
 
 
 @pytest.mark.usefixtures("two_orders")
+def test_claims_of_such_a_run_are_not_forgotten_by_a_run_that_sends_other_orders(shop: Shop, orders: Pipeline, odp: Any) -> None:
+    dead = orders.start(ORDERS)
+    dead.extract()
+    dead.transform()
+    claim_all(dead)
+    orders.age_claims()
+    shop.place("1003")
+
+    assert fates(orders.run(ORDERS, ids=["1003"])) == {"extracted": 1, "delivered": 1}
+
+    assert fates(orders.run(ORDERS, window=LATER)) == {"extracted": 2, "delivered": 2}
+    assert sorted(events_in(odp)) == sorted([*THEIR_EVENTS, ("1003", PURCHASE)])
+    assert orders.query("SELECT count(*) FROM reject WHERE closed_at IS NULL") == [(0,)]
+
+
+@pytest.mark.usefixtures("two_orders")
+def test_claims_of_such_a_run_are_not_forgotten_by_a_run_that_dies_in_turn(orders: Pipeline, odp: Any) -> None:
+    dead = orders.start(ORDERS)
+    dead.extract()
+    dead.transform()
+    claim_all(dead)
+    orders.age_claims()
+    orders.start(ORDERS, window=LATER).extract()
+
+    assert fates(orders.run(ORDERS, window=LATER)) == {"extracted": 2, "delivered": 2}
+    is_right(odp)
+
+
+@pytest.mark.usefixtures("two_orders")
 def test_a_load_repeated_after_another_run_settled_its_events_adds_up(orders: Pipeline, odp: Any) -> None:
     dead = orders.start(ORDERS)
     dead.extract()

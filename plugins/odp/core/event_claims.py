@@ -14,6 +14,7 @@ from typing import Any
 
 from odp.core.bodies import ItemState
 from odp.core.ledger import Ledger, hash_text
+from odp.core.run_history import keep_abandoned
 
 ClaimKey = tuple[str, str]
 """Record key and action of an event."""
@@ -168,10 +169,15 @@ class EventClaims:
         """
         Give up claims that earlier runs left open, as ODP is known not to have their events.
 
+        Their orders become rejects in the same transaction, so that whatever happens, a later run reads them again.
+
         :param claims: the claims.
         :return: those that nobody else has touched meanwhile.
         """
-        return self._if_unchanged("DELETE FROM event_delivery d USING", claims)
+        with self._ledger.connection.transaction():
+            released = self._if_unchanged("DELETE FROM event_delivery d USING", claims)
+            keep_abandoned(self._ledger, {claim.record_key: claim.run_id for claim in released})
+        return released
 
     def release(self, keys: Iterable[ClaimKey]) -> None:
         """

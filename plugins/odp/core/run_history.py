@@ -180,6 +180,27 @@ def keep_rejects(ledger: Ledger, run_id: str, rejects: Iterable[KeptReject]) -> 
         )
 
 
+def keep_abandoned(ledger: Ledger, records: Mapping[str, str]) -> None:
+    """
+    Keep records open that an earlier run claimed and did not send; those that are open anyway stay as they are.
+
+    :param ledger: the export's ledger.
+    :param records: record key to the run; later runs read them again by that key.
+    """
+    ledger.connection.execute(
+        "INSERT INTO reject (account, export, entity_id, record_key, reason, run_id)"
+        " SELECT %(account)s, %(export)s, k, k, %(reason)s, r FROM unnest(%(keys)s::text[], %(run_ids)s::text[]) AS e(k, r)"
+        " WHERE NOT EXISTS (SELECT 1 FROM reject o WHERE o.account = %(account)s AND o.export = %(export)s"
+        " AND o.record_key = k AND o.closed_at IS NULL)",
+        {
+            **ledger.scope,
+            "keys": list(records),
+            "run_ids": list(records.values()),
+            "reason": "An event of this order was claimed by a run that did not deliver it; a later run sends it.",
+        },
+    )
+
+
 def close_rejects(ledger: Ledger, run_id: str, tried: Iterable[str], rejected_again: Iterable[str]) -> int:
     """
     Close the rejects that a run tried again and did not reject again: they went through, or their entity is gone.
