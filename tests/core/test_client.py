@@ -14,6 +14,7 @@ import pytest
 import tenacity
 
 from odp.core import client as client_module
+from odp.core import odp_answers
 from odp.core.bodies import Body
 from odp.core.client import LONGEST_WAIT_SECONDS, ClientOptions, OdpClient
 from odp.core.exceptions import (
@@ -305,7 +306,7 @@ class TestWaits:
         class Answer:
             headers = {"Retry-After": value}
 
-        assert client_module._retry_after(Answer()) is None  # type: ignore[arg-type]
+        assert odp_answers.retry_after_of(Answer()) is None  # type: ignore[arg-type]
 
     @pytest.mark.parametrize(("attempt", "longest"), [(1, 0.5), (2, 1.0), (4, 4.0), (7, LONGEST_WAIT_SECONDS), (500, 30.0)])
     def test_waits_grow_with_jitter_up_to_a_bound(self, monkeypatch: pytest.MonkeyPatch, attempt: int, longest: float) -> None:

@@ -26,6 +26,7 @@ import urllib3
 
 from odp.core.bodies import Body
 from odp.core.exceptions import OdpApiError, OdpForbiddenError, OdpNotFoundError, OdpUnavailableError, OdpUnknownOutcomeError
+from odp.core.odp_answers import Answer, named_items, retry_after_of, words_of
 from odp.core.pacing import REQUESTS_PER_SECOND, LocalPacer, Pacer
 
 log = logging.getLogger(__name__)
@@ -72,21 +73,6 @@ class RejectedItem:
     position: int
     item: Any
     reason: str
-
-
-@dataclass(frozen=True)
-class Answer:
-    """
-    ODP's answer to an upload.
-
-    :param status: HTTP status.
-    :param words: what it says in an error, shortened.
-    :param named: for a 400, the positions of the items it names, and why; empty if it names none.
-    """
-
-    status: int
-    words: str
-    named: Mapping[int, str]
 
 
 class _TryAgainError(Exception):
@@ -164,9 +150,9 @@ class OdpClient:
         if answer.status < 300:
             return Answer(answer.status, "", {})
         if answer.status not in (400, 413):
-            raise OdpApiError(f"ODP answered {answer.status} to POST {path}: {_words(answer)}.")
-        named = _named_items(answer, len(orjson.loads(content))) if answer.status == 400 else {}
-        return Answer(answer.status, f"ODP answered {answer.status}: {_words(answer)}", named)
+            raise OdpApiError(f"ODP answered {answer.status} to POST {path}: {words_of(answer)}.")
+        named = named_items(answer, len(orjson.loads(content))) if answer.status == 400 else {}
+        return Answer(answer.status, f"ODP answered {answer.status}: {words_of(answer)}", named)
 
     def deliver(self, path: str, body: Body) -> list[RejectedItem]:
         """
@@ -269,7 +255,7 @@ class OdpClient:
             reason = f"{self.base_url} answered {answer.status}: the request may have been stored"
             raise OdpUnknownOutcomeError(reason, answered=answer.status != 504)
         if answer.status == 429 or answer.status >= 500:
-            raise _TryAgainError(f"ODP answered {answer.status}: {_words(answer)}", _retry_after(answer))
+            raise _TryAgainError(f"ODP answered {answer.status}: {words_of(answer)}", retry_after_of(answer))
         if answer.status == 403:
             raise OdpForbiddenError(
                 f"ODP answered 403 to {method} {path}. The API key may be wrong or revoked, its usage plan may exclude this "
@@ -278,36 +264,10 @@ class OdpClient:
             )
         if answer.status == 404 and method == "POST" and path.startswith("/objects/"):
             raise OdpNotFoundError(
-                f"ODP has no object {path.rsplit('/', 1)[1]!r}: {_words(answer)}. Create it in ODP, or let the export create "
+                f"ODP has no object {path.rsplit('/', 1)[1]!r}: {words_of(answer)}. Create it in ODP, or let the export create "
                 "it by the create_schema setting."
             )
         return answer
-
-
-def _named_items(answer: urllib3.BaseHTTPResponse, count: int) -> dict[int, str]:
-    """Read the positions that a 400 names, and why; empty if it names none that can be trusted."""
-    try:
-        invalids = orjson.loads(answer.data)["detail"]["invalids"]
-        named = {entry["event"]: str(entry.get("message", "refused")) for entry in invalids if "event" in entry}
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-        return {}
-    return named if all(isinstance(at, int) and 0 <= at < count for at in named) else {}
-
-
-def _words(answer: urllib3.BaseHTTPResponse) -> str:
-    """Return what ODP says in an error, shortened; error bodies need not be JSON."""
-    try:
-        content = orjson.loads(answer.data)
-        detail = content.get("detail", content)
-        words = detail.get("message") or detail.get("invalids") or detail
-    except (orjson.JSONDecodeError, AttributeError):
-        words = answer.data.decode(errors="replace").strip()
-    return str(words)[:300] or "(no words)"
-
-
-def _retry_after(answer: urllib3.BaseHTTPResponse) -> float | None:
-    value = answer.headers.get("Retry-After", "")
-    return float(value) if value.isdigit() else None
 
 
 def _cause(state: tenacity.RetryCallState) -> BaseException | None:

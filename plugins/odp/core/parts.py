@@ -14,7 +14,8 @@ import orjson
 from odp.core.bodies import BodyWriter, read_bodies
 from odp.core.client import OdpClient
 from odp.core.contract import Column, extended_contract
-from odp.core.deliver import EventLoader, Fates, RecordLoader
+from odp.core.deliver import Fates, RecordLoader
+from odp.core.deliver_events import EventLoader
 from odp.core.exceptions import StagingError
 from odp.core.exports import Export
 from odp.core.extract import MANIFEST
