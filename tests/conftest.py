@@ -6,6 +6,7 @@ Airflow reads its configuration when it is first imported, so the environment is
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -20,6 +21,7 @@ import pytest
 from sandbox.world import PROJECT, Sizes, World
 
 _FOLDER = Path(tempfile.mkdtemp(prefix="odp-tests-"))
+atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
 _WORLD = World(_FOLDER)
 os.environ.update(_WORLD.airflow_environment())
 
@@ -27,12 +29,9 @@ os.environ.update(_WORLD.airflow_environment())
 @pytest.fixture(scope="session")
 def world() -> Iterator[World]:
     """A running PostgreSQL and sandbox ODP, with a small generated replica in database ``commerce``, schema ``dbo``."""
-    try:
-        with _WORLD as running:
-            running.fill_replica(Sizes(customers=200, orders=500))
-            yield running
-    finally:
-        shutil.rmtree(_FOLDER, ignore_errors=True)
+    with _WORLD as running:
+        running.fill_replica(Sizes(customers=200, orders=500))
+        yield running
 
 
 @pytest.fixture(scope="session")
