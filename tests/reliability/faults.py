@@ -40,6 +40,7 @@ class Cell:
     :param server: a PostgreSQL server that may be restarted.
     :param first: what became of the run.
     :param then: what became of its repetition, or of the next run.
+    :param changed: whether the replica was changed.
     """
 
     export: Export
@@ -49,6 +50,7 @@ class Cell:
     runs: list[Run] = field(default_factory=list)
     first: str = ""
     then: str = ""
+    changed: bool = False
 
     def start(self, pipeline: Pipeline | None = None, **parameters: Any) -> Run:
         """Return a run that has not begun."""
@@ -313,6 +315,7 @@ def _refused(*, keeps: bool) -> Callable[[Cell], None]:
         definition = {"name": wanted, "display_name": wanted, "type": "number"}
         cell.pipeline.client().request("POST", f"/schema/objects/{name}/fields", orjson.dumps(definition))
         cell.odp.settings(reject_wrong_types=True, keep_good_items=keeps)
+        cell.changed = True
         cell.pipeline.change(f"UPDATE {table} SET {column} = ''")
         changed = cell.pipeline.change(
             f"UPDATE {table} SET {column} = 'not a number' WHERE Id = (SELECT min(Id::text)::uuid FROM {table} WHERE {where})"

@@ -51,22 +51,31 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]
     with PostgresServer(tmp_path_factory.mktemp("matrix") / "data") as running:
         now = datetime(2026, 1, 15, tzinfo=timezone.utc)
         generate(running.create_database("generated"), customers=60, orders=200, products=80, seed=3, now=now)
-        with psycopg.connect(running.create_database("empty_ledger"), autocommit=True) as connection:
+        copy_replica(running)
+        with psycopg.connect(running.create_database("odp_ledger"), autocommit=True) as connection:
             connection.execute("SET synchronous_commit = on")
             connection.execute(Path(SQL_DIR, "ledger.sql").read_bytes())
         yield running
 
 
 @pytest.fixture
-def cell(server: PostgresServer, odp: SandboxOdp, tmp_path: Path) -> Cell:
+def cell(server: PostgresServer, odp: SandboxOdp, tmp_path: Path) -> Iterator[Cell]:
     """A replica, an empty ledger and an empty ODP."""
-    with psycopg.connect(server.dsn(), autocommit=True) as connection:
-        for name, template in {"commerce": "generated", "odp_ledger": "empty_ledger"}.items():
-            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    with psycopg.connect(server.dsn("odp_ledger"), autocommit=True) as connection:
+        connection.execute("SET synchronous_commit = on")
+        connection.execute("TRUNCATE record_state, event_delivery, pacing, export_run, run_part, reject")
     replica = server.dsn("commerce") + SEARCH_PATH
     pipeline = Pipeline(replica=replica, ledger_dsn=server.dsn("odp_ledger"), url=odp.url, key=odp.key, root=tmp_path / "staging")
-    return Cell(PRODUCTS, pipeline, odp, server)
+    prepared = Cell(PRODUCTS, pipeline, odp, server)
+    yield prepared
+    if prepared.changed:
+        copy_replica(server)
+
+
+def copy_replica(server: PostgresServer) -> None:
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS commerce WITH (FORCE)")
+        connection.execute("CREATE DATABASE commerce TEMPLATE generated")
 
 
 @pytest.fixture(scope="module")
