@@ -10,11 +10,8 @@ from typing import Any
 import orjson
 
 from odp.core.exceptions import AccountingError, TooManyRejectsError
-from odp.core.run_history import KeptReject
+from odp.core.run_history import FATES, KeptReject
 from odp.core.staging import Staging, read_lines
-
-FATES = ("delivered", "unchanged", "skipped", "rejected", "uncertain", "not_sent")
-"""What can become of an extracted row; each row has exactly one fate."""
 
 
 def summarise(
@@ -55,6 +52,15 @@ def summarise(
     }
 
 
+def fates_in_words(summary: dict[str, Any]) -> str:
+    """
+    Return the fates of a run's rows as a sum: ``5 delivered + 2 skipped + ...``.
+
+    :param summary: what :func:`summarise` returned.
+    """
+    return " + ".join(f"{summary[name]} {name.replace('_', ' ')}" for name in FATES)
+
+
 def check_counts(summary: dict[str, Any]) -> None:
     """
     Prove that each extracted row has exactly one fate.
@@ -66,9 +72,9 @@ def check_counts(summary: dict[str, Any]) -> None:
     """
     total = sum(summary[name] for name in FATES)
     if total != summary["extracted"]:
-        parts = " + ".join(f"{summary[name]} {name.replace('_', ' ')}" for name in FATES)
         raise AccountingError(
-            f"The counts of {summary['export']} do not add up: {summary['extracted']} rows extracted, but {parts} = {total}. "
+            f"The counts of {summary['export']} do not add up: {summary['extracted']} rows extracted, but "
+            f"{fates_in_words(summary)} = {total}. "
             "Clear the run's tasks to repeat it, and report this: it is a defect of the export."
         )
 

@@ -14,7 +14,11 @@ from odp.core.window import Window
 RETRIED_REJECTS = 10_000
 """Open rejects that one run tries again at most, longest untried first."""
 
-COUNTS = ("extracted", "delivered", "unchanged", "skipped", "rejected", "uncertain", "not_sent")
+FATES = ("delivered", "unchanged", "skipped", "rejected", "uncertain", "not_sent")
+"""What can become of an extracted row; each row has exactly one fate."""
+
+COUNTS = ("extracted", *FATES)
+"""The counts that the history keeps of a run."""
 
 
 @dataclass(frozen=True)

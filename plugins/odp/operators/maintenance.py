@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from odp.operators.base import OdpOperator
@@ -15,19 +14,10 @@ class OdpMaintenanceOperator(OdpOperator):
     """
     Remove staged files, closed rejects and run history past their age, and release uncertain events that a person has looked up.
 
-    :param delivered_orders: order numbers whose uncertain events are in ODP. (templated)
-    :param not_delivered_orders: order numbers whose uncertain events are not in ODP: the next run sends them. (templated)
+    The run's parameters ``DeliveredOrders`` and ``NotDeliveredOrders`` name the orders of those events.
+
     :return: what was removed and released.
     """
-
-    template_fields: Sequence[str] = (*OdpOperator.template_fields, "delivered_orders", "not_delivered_orders")
-
-    def __init__(
-        self, *, delivered_orders: Sequence[str] | str = (), not_delivered_orders: Sequence[str] | str = (), **kwargs: Any
-    ) -> None:
-        super().__init__(**kwargs)
-        self.delivered_orders = delivered_orders
-        self.not_delivered_orders = not_delivered_orders
 
     def run_stage(self, context: Context) -> dict[str, Any]:
         """Do the maintenance."""
@@ -38,8 +28,8 @@ class OdpMaintenanceOperator(OdpOperator):
         with connect_to_ledger(self.ledger_conn_id)() as connection:
             delivered, released = decide_uncertain(
                 connection,
-                delivered=params.get("DeliveredOrders") or self.delivered_orders,
-                not_delivered=params.get("NotDeliveredOrders") or self.not_delivered_orders,
+                delivered=params.get("DeliveredOrders") or (),
+                not_delivered=params.get("NotDeliveredOrders") or (),
             )
             rows = remove_old_rows(connection, self.settings)
         folders = remove_staged_runs(self.staging_root(), self.settings.staging_retention_days)

@@ -113,8 +113,7 @@ def _counts(rendered: Counts) -> Iterable[dict[str, Any]]:
 
 
 def _sentence(summary: dict[str, Any]) -> str:
-    from odp.core.accounting import FATES
+    from odp.core.accounting import fates_in_words
 
     start, end = summary["window"]
-    fates = " + ".join(f"{summary[name]} {name.replace('_', ' ')}" for name in FATES)
-    return f"{summary['export']}, modified from {start} to {end}: {summary['extracted']} extracted = {fates}"
+    return f"{summary['export']}, modified from {start} to {end}: {summary['extracted']} extracted = {fates_in_words(summary)}"
