@@ -21,7 +21,7 @@ from odp.hooks.ledger import connect_to_ledger
 from odp.sql_files import SQL_DIR
 from sandbox.world import World
 
-TABLES = {"event_delivery", "export_run", "ledger_version", "pacing", "record_state", "reject", "run_part"}
+TABLES = {"event_delivery", "export_run", "export_scope", "ledger_version", "pacing", "record_state", "reject", "run_part"}
 
 
 @pytest.fixture
@@ -75,8 +75,8 @@ def test_repeated_it_keeps_what_is_there(new_database: str) -> None:
     create_ledger(arguments(new_database))
     with psycopg.connect(new_database) as connection:
         connection.execute(
-            "INSERT INTO event_delivery (account, export, record_key, action, state, payload_hash, run_id, part)"
-            " VALUES ('a', 'e', '1001', 'purchase', 'delivered', gen_random_uuid(), 'run', 0)"
+            "INSERT INTO event_delivery (scope_id, record_key, action, state, payload_hash, run_id, part)"
+            " VALUES (1, '1001', 'purchase', 'delivered', gen_random_uuid(), 'run', 0)"
         )
 
     create_ledger(arguments(new_database))
@@ -84,6 +84,44 @@ def test_repeated_it_keeps_what_is_there(new_database: str) -> None:
     with psycopg.connect(new_database) as connection:
         assert connection.execute("SELECT record_key, state FROM event_delivery").fetchall() == [("1001", "delivered")]
         assert connection.execute("SELECT version FROM ledger_version").fetchall() == [(LEDGER_VERSION,)]
+
+
+def test_a_ledger_of_version_1_keeps_what_it_knows(new_database: str) -> None:
+    create_ledger(arguments(new_database))
+    with psycopg.connect(new_database) as connection:
+        # As version 1 had it: account and export in each row.
+        for table, key in (("record_state", "key_hash"), ("event_delivery", "record_key, action")):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN scope_id")
+            connection.execute(f"ALTER TABLE {table} ADD account text NOT NULL, ADD export text NOT NULL")
+            connection.execute(f"ALTER TABLE {table} ADD PRIMARY KEY (account, export, {key})")
+        connection.execute("CREATE INDEX event_delivery_open ON event_delivery (account, export) WHERE state <> 'delivered'")
+        connection.execute("DROP TABLE export_scope")
+        connection.execute("UPDATE ledger_version SET version = 1")
+        connection.execute(
+            "INSERT INTO event_delivery (account, export, record_key, action, state, payload_hash, run_id, part)"
+            " SELECT account, 'orders', '1001', 'purchase', 'delivered', gen_random_uuid(), 'run', 0"
+            " FROM unnest('{a,b}'::text[]) account"
+        )
+        connection.execute(
+            "INSERT INTO record_state (account, export, key_hash, record_key, payload_hash, run_id)"
+            " VALUES ('a', 'orders', gen_random_uuid(), '1001', gen_random_uuid(), 'run')"
+        )
+
+    for _ in range(2):
+        create_ledger(arguments(new_database))
+
+    assert tables(new_database) == TABLES
+    with psycopg.connect(new_database) as connection:
+        events = (
+            "SELECT account, export, record_key, action, state, run_id FROM event_delivery JOIN export_scope USING (scope_id)"
+        )
+        assert connection.execute(f"{events} ORDER BY 1").fetchall() == [
+            (account, "orders", "1001", "purchase", "delivered", "run") for account in "ab"
+        ]
+        records = "SELECT account, export, record_key, run_id FROM record_state JOIN export_scope USING (scope_id)"
+        assert connection.execute(records).fetchall() == [("a", "orders", "1001", "run")]
+        [(version,)] = connection.execute("SELECT max(version) FROM ledger_version").fetchall()
+        assert version == LEDGER_VERSION
 
 
 def test_a_missing_table_is_added_and_the_others_are_kept(new_database: str) -> None:

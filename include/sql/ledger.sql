@@ -9,24 +9,50 @@ CREATE TABLE IF NOT EXISTS ledger_version (
     applied_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- One row per export of an ODP account: the number by which the two large tables below name it.
+CREATE TABLE IF NOT EXISTS export_scope (
+    scope_id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    account text NOT NULL,
+    export text NOT NULL,
+    UNIQUE (account, export)
+);
+
+-- Version 1 named account and export in each row of the two large tables: put aside here, moved below.
+DO $$
+DECLARE
+    old text;
+BEGIN
+    FOR old IN
+        SELECT table_name FROM information_schema.columns
+        WHERE table_schema = current_schema() AND column_name = 'account' AND table_name IN ('record_state', 'event_delivery')
+    LOOP
+        EXECUTE format('ALTER TABLE %I RENAME TO %I', old, old || '_1');
+        EXECUTE format('ALTER INDEX %I RENAME TO %I', old || '_pkey', old || '_1_pkey');
+        EXECUTE format('INSERT INTO export_scope (account, export) SELECT DISTINCT account, export FROM %I'
+            ' ON CONFLICT DO NOTHING', old || '_1');
+        IF old = 'event_delivery' THEN
+            DROP INDEX event_delivery_open;
+        END IF;
+    END LOOP;
+END
+$$;
+
 -- One row per record of an object or profile, and per order: the content that ODP last acknowledged.
 -- Hashes are 128 bits, kept as uuid.
 CREATE TABLE IF NOT EXISTS record_state (
-    account text NOT NULL,
-    export text NOT NULL,
+    scope_id integer NOT NULL,
     key_hash uuid NOT NULL,
     record_key text NOT NULL,
     payload_hash uuid NOT NULL,
     run_id text NOT NULL,
     delivered_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (account, export, key_hash)
+    PRIMARY KEY (scope_id, key_hash)
 );
 
 -- One row per event. ODP's events are immutable, so a row is written before the event is sent and never sent twice.
 -- claimed: being sent, or left by a crash; delivered: acknowledged; uncertain: nobody knows whether ODP stored it.
 CREATE TABLE IF NOT EXISTS event_delivery (
-    account text NOT NULL,
-    export text NOT NULL,
+    scope_id integer NOT NULL,
     record_key text NOT NULL,
     action text NOT NULL,
     state text NOT NULL CHECK (state IN ('claimed', 'delivered', 'uncertain')),
@@ -35,9 +61,26 @@ CREATE TABLE IF NOT EXISTS event_delivery (
     part integer NOT NULL,
     claimed_at timestamptz NOT NULL DEFAULT now(),
     delivered_at timestamptz,
-    PRIMARY KEY (account, export, record_key, action)
+    PRIMARY KEY (scope_id, record_key, action)
 );
-CREATE INDEX IF NOT EXISTS event_delivery_open ON event_delivery (account, export, claimed_at) WHERE state <> 'delivered';
+CREATE INDEX IF NOT EXISTS event_delivery_open ON event_delivery (scope_id, claimed_at) WHERE state <> 'delivered';
+
+DO $$
+BEGIN
+    IF to_regclass('record_state_1') IS NOT NULL THEN
+        INSERT INTO record_state
+        SELECT s.scope_id, o.key_hash, o.record_key, o.payload_hash, o.run_id, o.delivered_at
+        FROM record_state_1 o JOIN export_scope s USING (account, export);
+        DROP TABLE record_state_1;
+    END IF;
+    IF to_regclass('event_delivery_1') IS NOT NULL THEN
+        INSERT INTO event_delivery
+        SELECT s.scope_id, o.record_key, o.action, o.state, o.payload_hash, o.run_id, o.part, o.claimed_at, o.delivered_at
+        FROM event_delivery_1 o JOIN export_scope s USING (account, export);
+        DROP TABLE event_delivery_1;
+    END IF;
+END
+$$;
 
 -- One row per API family of an account: when its next request may be sent.
 CREATE TABLE IF NOT EXISTS pacing (
@@ -101,4 +144,4 @@ CREATE TABLE IF NOT EXISTS reject (
 CREATE UNIQUE INDEX IF NOT EXISTS reject_open ON reject (account, export, entity_id) WHERE closed_at IS NULL;
 CREATE INDEX IF NOT EXISTS reject_closed ON reject (closed_at) WHERE closed_at IS NOT NULL;
 
-INSERT INTO ledger_version (version) VALUES (1) ON CONFLICT DO NOTHING;
+INSERT INTO ledger_version (version) VALUES (2) ON CONFLICT DO NOTHING;

@@ -25,7 +25,7 @@ def packed(rows: Sequence[Row], max_items: int = MAX_ITEMS) -> tuple[list[Body],
     with LineWriter(bodies) as lines:
         writer = BodyWriter(lines, FrameWriter(states), max_items)
         for row in rows:
-            writer.add(row, [b"state of %b\n" % entry for entry in row])
+            writer.add(b",".join(row), b"".join(b"state of %b\n" % entry for entry in row), len(row))
         writer.close()
     bodies.seek(0)
     states.seek(0)
@@ -76,7 +76,7 @@ class TestPacking:
         bodies, states = io.BytesIO(), io.BytesIO()
         with LineWriter(bodies) as lines:
             writer = BodyWriter(lines, FrameWriter(states))
-            writer.add([item(1)], [b"s\n"])
+            writer.add(item(1), b"s\n")
             writer.close()
             writer.close()
         assert (writer.bodies, writer.items, writer.rows) == (1, 1, 1)
@@ -125,7 +125,7 @@ def test_a_file_of_bodies_that_ends_in_the_middle_is_an_error() -> None:
     with LineWriter(bodies) as lines:
         writer = BodyWriter(lines, FrameWriter(states), 1)
         for number in range(1_000):
-            writer.add([item(number, 50)], [b"s\n"])
+            writer.add(item(number, 50), b"s\n")
         writer.close()
     states.seek(0)
     with pytest.raises(StagingError):

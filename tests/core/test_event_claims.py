@@ -9,6 +9,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
+from odp.core.bodies import ItemState
 from odp.core.event_claims import Claim, EventClaims
 from odp.core.ledger import Ledger, hash_text
 from odp.core.run_history import open_reject_ids
@@ -34,6 +35,10 @@ def claim(claims: EventClaims, *keys: tuple[str, str], run_id: str = "run", part
     return claims.claim([(*key, HASH) for key in keys], run_id, part)
 
 
+def confirm(claims: EventClaims, *keys: tuple[str, str]) -> None:
+    claims.confirm(ItemState.write(ItemState(key, hash_text(key), HASH, action, True, "") for key, action in keys), "run")
+
+
 def states(claims: EventClaims, *orders: str) -> dict[tuple[str, str], str]:
     return {key: found.state for key, found in claims.find(orders or ("1001", "1002")).items()}
 
@@ -55,13 +60,24 @@ class TestClaim:
         assert claim(claims, PURCHASE, CANCEL) == set()
         assert claims.find(["1001"])[PURCHASE].run_id == "run"
 
+    def test_a_body_is_claimed_whole_or_not_at_all(self, claims: EventClaims) -> None:
+        body = ItemState.write(
+            ItemState(key, hash_text(key), HASH, action, action == "cancel", "") for key, action in (PURCHASE, CANCEL)
+        )
+        assert claims.claim_all(body, 2, "run", 3)
+        assert {(c.key, c.run_id, c.part) for c in claims.open_claims()} == {(PURCHASE, "run", 3), (CANCEL, "run", 3)}
+        claims.release([PURCHASE])
+        assert not claims.claim_all(body, 2, "other", 0)
+        assert states(claims) == {CANCEL: "claimed"}
+
     def test_nothing_is_nothing(self, claims: EventClaims) -> None:
         assert claim(claims) == set()
         assert claims.find([]) == {}
         assert claims.open_claims() == []
         assert claims.open_keys([]) == set()
-        for act in (claims.confirm, claims.mark_uncertain, claims.release):
-            act([])
+        confirm(claims)
+        claims.mark_uncertain([])
+        claims.release([])
         assert claims.take_over([], "run", 0) == set()
         assert claims.release_abandoned([]) == []
         claims.settle([])
@@ -95,16 +111,16 @@ class TestClaim:
 class TestFates:
     def test_confirmed(self, claims: EventClaims) -> None:
         claim(claims, PURCHASE, CANCEL)
-        claims.confirm([PURCHASE])
+        confirm(claims, PURCHASE)
         assert states(claims) == {PURCHASE: "delivered", CANCEL: "claimed"}
         assert [c.key for c in claims.open_claims()] == [CANCEL]
         assert claims.open_keys(["1001", "1002"]) == {"1001"}
-        claims.confirm([CANCEL])
+        confirm(claims, CANCEL)
         assert claims.open_keys(["1001"]) == set()
 
     def test_a_delivered_event_stays_delivered(self, claims: EventClaims) -> None:
         claim(claims, PURCHASE)
-        claims.confirm([PURCHASE])
+        confirm(claims, PURCHASE)
         delivered = claims.find(["1001"])[PURCHASE]
         claims.mark_uncertain([PURCHASE])
         claims.release([PURCHASE])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psycopg
 
+from odp.core.bodies import ItemState
 from odp.core.event_claims import EventClaims
 from odp.core.ledger import Ledger, hash_text
 from odp.core.maintenance import decide_uncertain, remove_old_rows, remove_staged_runs
@@ -53,7 +54,7 @@ def test_a_person_decides_about_uncertain_orders(ledger_database: str) -> None:
         events = [(order, "purchase", hash_text(order)) for order in ("there", "absent", "unknown", "delivered")]
         claims.claim(events, "run", 0)
         claims.mark_uncertain([("there", "purchase"), ("absent", "purchase"), ("unknown", "purchase")])
-        claims.confirm([("delivered", "purchase")])
+        claims.confirm(ItemState.write([ItemState("delivered", hash_text("delivered"), "0" * 32, "purchase", True, "")]), "run")
         marked, released = decide_uncertain(
             ledger.connection, delivered=["there"], not_delivered=["absent", "delivered", "never heard of"]
         )

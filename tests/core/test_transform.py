@@ -6,12 +6,15 @@ import random
 from typing import Any
 
 import orjson
+import polars as pl  # noqa: TID253
 import pytest
 
 from odp.core.contract import Column
 from odp.core.exceptions import StagingError
+from odp.core.ledger import hash_text
 from odp.core.records import BusinessUser, Order, Product, ProfileByEmail, ProfileByUserId, Warehouse
-from odp.core.transform import SUPERSEDED, Reject
+from odp.core.rows import SUPERSEDED
+from odp.core.transform import Reject
 from tests.core.staged import columns_of, csv_of, items_of, order, product, transform, transformer_of
 
 
@@ -245,17 +248,37 @@ class TestEntity:
         assert outcome.rejects[0].entity_id == "b"
 
 
-class TestContent:
-    def content(self, contract: Any, row: Any) -> str:
-        return transform(contract, [row]).records["content"].item()
+class TestPayloadHash:
+    """What tells whether ODP has acknowledged a record as it is."""
 
-    def test_it_is_the_item_of_objects_and_profiles(self) -> None:
-        outcome = transform(Product, [product(name="Bolt")])
-        assert outcome.records["content"].to_list() == outcome.items
+    def hash_of(self, contract: Any, row: Any) -> str:
+        return transform(contract, [row]).records["payload_hash"].item()
+
+    def test_hashes_are_those_of_the_ledger(self) -> None:
+        row = transform(Product, [product("ключ", name=" Bolt ", brand="")]).records.row(0, named=True)
+        assert row["key_hash"] == hash_text("ключ")
+        assert row["payload_hash"] == hash_text("\x1eproduct_id\x1fключ\x1ename\x1fBolt")
+
+    def test_a_column_that_says_nothing_is_no_change(self) -> None:
+        columns = [*columns_of(Product), Column("colour", "text")]
+        (with_column,) = transform(Product, [product(name="Bolt")], columns).records["payload_hash"]
+        assert with_column == self.hash_of(Product, product(name="Bolt"))
+
+    def test_a_value_in_another_field_is_a_change(self) -> None:
+        assert self.hash_of(Product, product(name="Bolt")) != self.hash_of(Product, product(brand="Bolt"))
+
+    def test_rows_left_out_are_neither_checked_nor_encoded(self) -> None:
+        transformer = transformer_of(Product)
+        rows = [product("a"), product("b", price="much"), product("c")]
+        chunk = csv_of([row.get(column.name) for column in columns_of(Product)] for row in rows)
+        superseded = transformer.superseded_rows([chunk])
+        outcome = transformer.transform(chunk, superseded, 0, lambda rows: rows["record_key"] == "c")
+        assert (outcome.rows, outcome.unchanged, outcome.rejects) == (3, 2, [])
+        assert outcome.records["record_key"].to_list() == ["c"]
 
     def test_the_times_of_an_order_are_no_change(self) -> None:
-        before = self.content(Order, order(order_status="CancellationRequested"))
-        after = self.content(Order, order(order_status="CancellationRequested", cancelled_at="1800000000"))
+        before = self.hash_of(Order, order(order_status="CancellationRequested"))
+        after = self.hash_of(Order, order(order_status="CancellationRequested", cancelled_at="1800000000"))
         assert before == after
 
     @pytest.mark.parametrize(
@@ -269,7 +292,7 @@ class TestContent:
         ],
     )
     def test_anything_else_is(self, change: dict[str, str]) -> None:
-        assert self.content(Order, order()) != self.content(Order, order(**change))
+        assert self.hash_of(Order, order()) != self.hash_of(Order, order(**change))
 
 
 class TestRejects:
@@ -309,7 +332,7 @@ class TestStagedPart:
         transformer = transformer_of(Product, [Column("product_id", "text"), Column("name", "text")])
         chunk = csv_of([["x"] * len(names)] * 2)
         with pytest.raises(StagingError, match=f"has {len(names)} columns where 2 were extracted"):
-            transformer.read(chunk)
+            transformer.transform(chunk, pl.repeat(False, 2, eager=True), 0)
 
     @pytest.mark.parametrize("first", ["\ufeffp", "\ufeff", "\ufeff\ufeff"])
     def test_a_byte_order_mark_in_the_first_value_is_part_of_it(self, first: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO
 
@@ -93,37 +93,37 @@ class BodyWriter:
         self._max_items = max_items
         self._items: list[bytes] = []
         self._states: list[bytes] = []
+        self._count = 0
         self._bytes = 0
-        self._rows = 0
         self.bodies = self.items = self.rows = 0
 
-    def add(self, items: Sequence[bytes], states: Sequence[bytes], *, alone: bool = False) -> None:
+    def add(self, item: bytes, states: bytes, items: int = 1, *, alone: bool = False) -> None:
         """
-        Add the items of one row, which stay together and in this order, even where a body is to hold one item only.
+        Add what one row is sent as; it stays together, even where a body is to hold one item only.
 
-        :param items: JSON objects.
-        :param states: a CSV line for each; the last one closes the row.
+        :param item: a JSON object, or several with commas between them, in the order in which ODP shall receive them.
+        :param states: a CSV line for each object; the last one closes the row.
+        :param items: number of objects.
         :param alone: whether they have a body to themselves.
         """
-        size = sum(map(len, items))
-        if self._items and (alone or len(self._items) + len(items) > self._max_items or self._bytes + size > TARGET_BYTES):
+        if self._items and (alone or self._count + items > self._max_items or self._bytes + len(item) > TARGET_BYTES):
             self.close()
-        self._items += items
-        self._states += states
-        self._bytes += size
-        self._rows += 1
+        self._items.append(item)
+        self._states.append(states)
+        self._count += items
+        self._bytes += len(item)
         if alone:
             self.close()
 
     def close(self) -> None:
         """Write what is left."""
         if self._items:
-            self._lines.write(b"%d\t%d\t[%s]" % (len(self._items), self._rows, b",".join(self._items)))
+            self._lines.write(b"%d\t%d\t[%s]" % (self._count, len(self._items), b",".join(self._items)))
             self._frames.write(b"".join(self._states))
             self.bodies += 1
-            self.items += len(self._items)
-            self.rows += self._rows
-        self._items, self._states, self._bytes, self._rows = [], [], 0, 0
+            self.items += self._count
+            self.rows += len(self._items)
+        self._items, self._states, self._count, self._bytes = [], [], 0, 0
 
 
 def read_bodies(bodies: IO[bytes], states: IO[bytes]) -> Iterator[Body]:

@@ -38,8 +38,7 @@ def normalise(frame: pl.DataFrame, fields: Iterable[ContractField]) -> pl.DataFr
     emails = {field.name for field in fields if field.kind is EMAIL}
     trimmed = {name: pl.col(name).str.strip_chars() for name in frame.columns}
     return frame.with_columns(
-        pl.when(text.str.len_bytes() > 0).then(text.str.to_lowercase() if name in emails else text).alias(name)
-        for name, text in trimmed.items()
+        (text.str.to_lowercase() if name in emails else text).replace("", None) for name, text in trimmed.items()
     )
 
 

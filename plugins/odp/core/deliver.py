@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,7 +88,6 @@ class RecordLoader:
         fates = Fates()
         # Filled where the requests are made: after an error, too, nothing that ODP has acknowledged is left out.
         acknowledged: deque[tuple[bytes, int]] = deque()
-        rows, last = 0, time.monotonic()
 
         def send(body: Body) -> tuple[int, Fates]:
             states, sent_rows, refused = self._send(path, body)
@@ -95,22 +95,28 @@ class RecordLoader:
             return sent_rows, refused
 
         def confirm() -> None:
-            nonlocal rows, last
-            rows, last = 0, time.monotonic()
             # Each once only: were the answer to the first attempt lost, a second would count its rows twice.
             taken = [acknowledged.popleft() for _ in range(len(acknowledged))]
             if taken:
                 states, their_rows = zip(*taken, strict=True)
                 self._ledger.confirm_records(self._run_id, self._part, b"".join(states), sum(their_rows))
 
-        try:
-            for sent_rows, refused in self._client.each(bodies, send):
-                rows += sent_rows
-                fates.add(refused)
-                if rows >= CONFIRM_ROWS or time.monotonic() - last >= CONFIRM_SECONDS:
-                    confirm()
-        finally:
-            confirm()
+        with ThreadPoolExecutor(1, thread_name_prefix="confirm") as confirmer:
+            confirming: Future[None] | None = None
+            rows, last = 0, time.monotonic()
+            try:
+                for sent_rows, refused in self._client.each(bodies, send):
+                    rows += sent_rows
+                    fates.add(refused)
+                    if rows >= CONFIRM_ROWS or time.monotonic() - last >= CONFIRM_SECONDS:
+                        if confirming is not None:
+                            confirming.result()
+                        confirming = confirmer.submit(confirm)  # while the next requests are under way
+                        rows, last = 0, time.monotonic()
+            finally:
+                confirmer.submit(confirm).result()
+        if confirming is not None:
+            confirming.result()
         return fates
 
     def _send(self, path: str, body: Body) -> tuple[bytes, int, Fates]:

@@ -76,10 +76,10 @@ class EventLoader:
         return fates
 
     def _send(self, path: str, body: Body) -> Fates:
+        if self._claims.claim_all(body.states, body.items, self._run_id, self._part):
+            return self._post(path, body)
         states = ItemState.read(body.states)
         free = self._claims.claim([(s.record_key, s.action, s.payload_hash) for s in states], self._run_id, self._part)
-        if len(free) == len(states):
-            return self._post(path, states, body.content)
         fates = Fates()
         taken = self._claims.find([s.record_key for s in states if _key(s) not in free])
         waiting = {key for (key, action), claim in taken.items() if action == "purchase" and claim.state != "delivered"}
@@ -107,26 +107,27 @@ class EventLoader:
         if left_open:
             fates.add(self._resolve(path, [s for s, _ in left_open], [item for _, item in left_open]))
         if mine:
-            fates.add(self._post(path, [s for s, _ in mine], orjson.dumps([item for _, item in mine])))
+            fates.add(self._post(path, _body(*zip(*mine, strict=True))))
         return fates
 
-    def _post(self, path: str, states: Sequence[ItemState], content: bytes, tries: _Tries | None = None) -> Fates:
+    def _post(self, path: str, body: Body, tries: _Tries | None = None) -> Fates:
         """Send claimed events and record what became of them."""
         tries = tries or _Tries(self._client.options.retry_budget)
         try:
-            answer = self._client.upload(path, content, repeatable=False)
+            answer = self._client.upload(path, body.content, repeatable=False)
         except OdpUnknownOutcomeError as error:
-            log.warning("%s; looking for %s events in ODP", error, len(states))
+            log.warning("%s; looking for %s events in ODP", error, body.items)
+            states = ItemState.read(body.states)
             self._claims.mark_uncertain(map(_key, states))
-            return self._resolve(path, states, orjson.loads(content), tries, at_once=error.answered)
+            return self._resolve(path, states, orjson.loads(body.content), tries, at_once=error.answered)
         except OdpApiError:
             # ODP has refused the request or was never reached: none of its events exists.
-            self._claims.release(map(_key, states))
+            self._claims.release(map(_key, ItemState.read(body.states)))
             raise
         if answer.status < 300:
-            self._confirm(states)
+            self._confirm(body.states, body.rows)
             return Fates()
-        items = orjson.loads(content)
+        states, items = ItemState.read(body.states), orjson.loads(body.content)
         if answer.named:
             # ODP does not say whether it keeps the other items of a refused request.
             refused = [(states[at], items[at], reason) for at, reason in answer.named.items()]
@@ -141,17 +142,14 @@ class EventLoader:
             self._claims.release([_key(states[0])])
             return Fates([kept_reject(states[0], items[0], answer.words)], int(states[0].closes))
         middle = len(states) // 2  # a request that names no item was not processed at all
-        fates = self._post(path, states[:middle], orjson.dumps(items[:middle]), tries)
-        fates.add(self._post(path, states[middle:], orjson.dumps(items[middle:]), tries))
+        fates = self._post(path, _body(states[:middle], items[:middle]), tries)
+        fates.add(self._post(path, _body(states[middle:], items[middle:]), tries))
         return fates
 
-    def _confirm(self, states: Sequence[ItemState]) -> None:
-        closing = [state for state in states if state.closes]
+    def _confirm(self, states: bytes, rows: int) -> None:
         with self._ledger.connection.transaction():
-            self._claims.confirm(map(_key, states))
-            if closing:
-                self._ledger.confirm_in_transaction(self._run_id, ItemState.write(closing))
-            self._ledger.count_delivered(self._run_id, self._part, len(closing))
+            self._claims.confirm(states, self._run_id)
+            self._ledger.count_delivered(self._run_id, self._part, rows)
 
     def _resolve(
         self,
@@ -173,7 +171,7 @@ class EventLoader:
         again = self._claims.take_over((claims[key] for key in absent), self._run_id, self._part) if absent else set()
         unknown = [state for state in states if found.get(_key(state)) is not True and _key(state) not in again]
         if there:
-            self._confirm(there)
+            self._confirm(ItemState.write(there), sum(state.closes for state in there))
         self._claims.mark_uncertain(map(_key, unknown))
         fates = Fates(uncertain=[state for state in unknown if state.closes])
         if again:
@@ -184,8 +182,12 @@ class EventLoader:
                     f"ODP did not take {len(again)} events within the retry budget: the connection broke, or it answered with "
                     "errors, and it does not have them. What was acknowledged stays delivered."
                 )
-            fates.add(self._post(path, [states[at] for at in sent], orjson.dumps([items[at] for at in sent]), tries))
+            fates.add(self._post(path, _body([states[at] for at in sent], [items[at] for at in sent]), tries))
         return fates
+
+
+def _body(states: Sequence[ItemState], items: Sequence[Any]) -> Body:
+    return Body(len(items), orjson.dumps(items), ItemState.write(states), sum(state.closes for state in states))
 
 
 def _key(state: ItemState) -> ClaimKey:

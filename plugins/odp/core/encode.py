@@ -58,13 +58,12 @@ def order_line_item(names: Sequence[str], *, is_cancel: pl.Expr) -> pl.Expr:
     return flat_json([written(name) for name in names])
 
 
-def order_events(frame: pl.DataFrame, header: Sequence[str]) -> pl.DataFrame:
+def order_events(frame: pl.DataFrame, header: Sequence[str]) -> pl.Series:
     """
     Encode orders as items of ``POST /events``.
 
     :param frame: typed columns of orders, with ``action`` and ``items`` (the JSON of the item list, null without lines).
     :param header: the fields of the order's header.
-    :return: columns ``item`` and ``content``: what of the item says whether the order has changed, without its times.
     """
     is_cancel = pl.col("action") == "cancel"
     amounts = {name: pl.when(is_cancel).then(0.0 - pl.col(name)).otherwise(pl.col(name)) for name in _ORDER_AMOUNTS}
@@ -101,9 +100,8 @@ def order_events(frame: pl.DataFrame, header: Sequence[str]) -> pl.DataFrame:
             pl.lit('","order":'),
             "order",
             pl.lit("}}"),
-        ).alias("item"),
-        pl.concat_str("action", "identifiers", "order").alias("content"),
-    )
+        )
+    ).to_series()
 
 
 def order_updates(frame: pl.DataFrame, header: Sequence[str]) -> pl.Series:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import psycopg
+
 from odp.core.bodies import ItemState
 from odp.core.ledger import Ledger, hash_text
 from odp.core.run_history import keep_abandoned
@@ -65,8 +67,7 @@ class EventClaims:
         :param record_keys: keys of the records.
         """
         rows = self._ledger.connection.execute(
-            f"SELECT {_COLUMNS} FROM event_delivery WHERE account = %(account)s AND export = %(export)s"
-            " AND record_key = ANY(%(keys)s)",
+            f"SELECT {_COLUMNS} FROM event_delivery WHERE scope_id = %(scope_id)s AND record_key = ANY(%(keys)s)",
             {**self._ledger.scope, "keys": list(record_keys)},
         )
         return {(row[0], row[1]): Claim(*row) for row in rows}
@@ -78,11 +79,32 @@ class EventClaims:
         :param record_keys: keys of the records.
         """
         rows = self._ledger.connection.execute(
-            "SELECT record_key FROM event_delivery WHERE account = %(account)s AND export = %(export)s AND state <> 'delivered'"
-            " AND record_key = ANY(%(keys)s)",
+            f"SELECT d.record_key FROM event_delivery d WHERE d.scope_id = %(scope_id)s AND {_OPEN}"
+            " AND d.record_key = ANY(%(keys)s)",
             {**self._ledger.scope, "keys": list(record_keys)},
         )
         return {row[0] for row in rows}
+
+    def claim_all(self, states: bytes, count: int, run_id: str, part: int) -> bool:
+        """
+        Claim all events of a body before they are sent, or none; committed at once.
+
+        :param states: the states of the body's items.
+        :param count: how many there are.
+        :param run_id: the run that is going to send them.
+        :param part: its part.
+        :return: whether all were free.
+        """
+        with self._ledger.connection.transaction() as transaction:
+            self._ledger.copy_states(states)
+            claimed = self._ledger.connection.execute(
+                f"{_CLAIM} SELECT %(scope_id)s::integer, record_key, action, 'claimed', payload_hash, %(run_id)s, %(part)s"
+                " FROM item ORDER BY record_key, action ON CONFLICT DO NOTHING",
+                {**self._ledger.scope, "run_id": run_id, "part": part},
+            ).rowcount
+            if claimed != count:
+                raise psycopg.Rollback(transaction)
+        return claimed == count
 
     def claim(self, events: Iterable[tuple[str, str, str]], run_id: str, part: int) -> set[ClaimKey]:
         """
@@ -96,8 +118,7 @@ class EventClaims:
         # Sorted, so that two tasks that claim the same events wait for each other instead of deadlocking.
         ordered = sorted(events)
         rows = self._ledger.connection.execute(
-            "INSERT INTO event_delivery (account, export, record_key, action, state, payload_hash, run_id, part)"
-            " SELECT %(account)s, %(export)s, k, a, 'claimed', h, %(run_id)s, %(part)s"
+            f"{_CLAIM} SELECT %(scope_id)s::integer, k, a, 'claimed', h, %(run_id)s, %(part)s"
             " FROM unnest(%(keys)s::text[], %(actions)s::text[], %(hashes)s::uuid[]) AS e(k, a, h)"
             " ON CONFLICT DO NOTHING RETURNING record_key, action",
             {
@@ -111,13 +132,23 @@ class EventClaims:
         )
         return {(row[0], row[1]) for row in rows}
 
-    def confirm(self, keys: Iterable[ClaimKey]) -> None:
+    def confirm(self, states: bytes, run_id: str) -> None:
         """
-        Record that ODP has events; part of the caller's transaction, if there is one.
+        Record that ODP has events, and what it thereby holds of their orders; part of the caller's transaction, if there is one.
 
-        :param keys: their claims.
+        :param states: the states of the events.
+        :param run_id: the run that sent them.
         """
-        self._update("state = 'delivered', delivered_at = now()", keys)
+        with self._ledger.connection.transaction():
+            self._ledger.copy_states(states)
+            for action in ("cancel", "purchase"):
+                self._ledger.connection.execute(
+                    "UPDATE event_delivery d SET state = 'delivered', delivered_at = now() WHERE d.scope_id = %(scope_id)s"
+                    f" AND d.action = %(action)s AND {_OPEN}"
+                    " AND d.record_key = ANY(ARRAY(SELECT record_key FROM item WHERE action = %(action)s ORDER BY record_key))",
+                    {**self._ledger.scope, "action": action},
+                )
+            self._ledger.confirm_copied(run_id)
 
     def mark_uncertain(self, keys: Iterable[ClaimKey]) -> None:
         """
@@ -185,11 +216,7 @@ class EventClaims:
 
         :param keys: their claims.
         """
-        ordered = sorted(keys)
-        self._ledger.connection.execute(
-            f"DELETE FROM event_delivery d USING {_KEYS} WHERE {_MATCH} AND d.state <> 'delivered'",
-            {**self._ledger.scope, "keys": [k for k, _ in ordered], "actions": [a for _, a in ordered]},
-        )
+        self._change("DELETE FROM event_delivery d", keys)
 
     def open_claims(self, *, limit: int = 10_000) -> list[Claim]:
         """
@@ -198,7 +225,7 @@ class EventClaims:
         :param limit: at most so many.
         """
         rows = self._ledger.connection.execute(
-            f"SELECT {_COLUMNS} FROM event_delivery WHERE account = %(account)s AND export = %(export)s AND state <> 'delivered'"
+            f"SELECT {_COLUMNS} FROM event_delivery WHERE scope_id = %(scope_id)s AND state <> 'delivered'"
             " ORDER BY claimed_at LIMIT %(limit)s",
             {**self._ledger.scope, "limit": limit},
         )
@@ -209,7 +236,9 @@ class EventClaims:
         ordered = sorted(by_key)
         rows = self._ledger.connection.execute(
             f"{change} unnest(%(keys)s::text[], %(actions)s::text[], %(times)s::timestamptz[]) AS e(k, a, t)"
-            f" WHERE {_MATCH} AND d.claimed_at = e.t AND d.state <> 'delivered' RETURNING d.record_key, d.action",
+            " WHERE d.scope_id = %(scope_id)s AND d.record_key = ANY(%(keys)s::text[])"
+            " AND d.record_key = e.k AND d.action = e.a AND d.claimed_at = e.t"
+            f" AND {_OPEN} RETURNING d.record_key, d.action",
             {
                 **self._ledger.scope,
                 **parameters,
@@ -220,19 +249,23 @@ class EventClaims:
         )
         return [by_key[row[0], row[1]] for row in rows]
 
-    def _update(self, assignment: str, keys: Iterable[ClaimKey], **parameters: Any) -> None:
-        ordered = sorted(keys)
-        if ordered:
+    def _update(self, assignment: str, keys: Iterable[ClaimKey]) -> None:
+        self._change(f"UPDATE event_delivery d SET {assignment}", keys)
+
+    def _change(self, change: str, keys: Iterable[ClaimKey]) -> None:
+        by_action: dict[str, list[str]] = {}
+        for record_key, action in sorted(keys):
+            by_action.setdefault(action, []).append(record_key)
+        # Action by action, because a list of keys is looked up in the primary key; a join with one might read the whole table.
+        for action, record_keys in sorted(by_action.items()):
             self._ledger.connection.execute(
-                f"UPDATE event_delivery d SET {assignment} FROM {_KEYS} WHERE {_MATCH} AND d.state <> 'delivered'",
-                {**self._ledger.scope, **parameters, "keys": [k for k, _ in ordered], "actions": [a for _, a in ordered]},
+                f"{change} WHERE d.scope_id = %(scope_id)s AND d.record_key = ANY(%(keys)s::text[])"
+                f" AND d.action = %(action)s AND {_OPEN}",
+                {**self._ledger.scope, "keys": record_keys, "action": action},
             )
 
 
+_CLAIM = "INSERT INTO event_delivery (scope_id, record_key, action, state, payload_hash, run_id, part)"
+# Not "<>": that would let the planner choose the index of open claims, which grows with each confirmed one until it is vacuumed.
+_OPEN = "d.state IS DISTINCT FROM 'delivered'"
 _COLUMNS = "record_key, action, state, run_id, part, claimed_at, replace(payload_hash::text, '-', '')"
-_KEYS = "unnest(%(keys)s::text[], %(actions)s::text[]) AS e(k, a)"
-# The keys are named twice: whatever the planner believes about the table's size, it finds them through the primary key.
-_MATCH = (
-    "d.account = %(account)s AND d.export = %(export)s AND d.record_key = ANY(%(keys)s::text[])"
-    " AND d.record_key = e.k AND d.action = e.a"
-)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import io
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -20,13 +21,16 @@ from odp.core.exceptions import LedgerError
 if TYPE_CHECKING:
     import polars as pl
 
-LEDGER_VERSION = 1
+LEDGER_VERSION = 2
 CREATE_COMMAND = "python -m odp.create_ledger"
 
 
+HASH_DIGITS = 32
+
+
 def hash_text(text: str) -> str:
-    """Return a 128-bit hash as 32 hexadecimal digits, the same in every version of every library."""
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    """Return a 128-bit hash as 32 hexadecimal digits, the beginning of SHA-256: the same in every version of every library."""
+    return hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]
 
 
 def account_name(address: str, api_key: str) -> str:
@@ -88,8 +92,20 @@ class Ledger:
 
     @property
     def scope(self) -> dict[str, Any]:
-        """The account and the export, for statements."""
-        return {"account": self.account, "export": self.export}
+        """The account and the export, for statements: by name, and as the number that the large tables use."""
+        return {"account": self.account, "export": self.export, "scope_id": self._scope_id}
+
+    @cached_property
+    def _scope_id(self) -> int:
+        names = {"account": self.account, "export": self.export}
+        self.connection.execute(
+            "INSERT INTO export_scope (account, export) VALUES (%(account)s, %(export)s) ON CONFLICT DO NOTHING", names
+        )
+        row = self.connection.execute(
+            "SELECT scope_id FROM export_scope WHERE account = %(account)s AND export = %(export)s", names
+        ).fetchone()
+        assert row is not None  # noqa: S101 - written just now
+        return int(row[0])
 
     def check_version(self) -> None:
         """
@@ -105,7 +121,7 @@ class Ledger:
             found = "has no tables" if row is None or row[0] is None else f"is of version {row[0]}, not {LEDGER_VERSION}"
             raise LedgerError(f"The ledger (connection odp_ledger) {found}. Create or migrate it: {CREATE_COMMAND}")
 
-    def acknowledged(self, key_hashes: Sequence[str]) -> pl.DataFrame:
+    def acknowledged(self, key_hashes: Iterable[str]) -> pl.DataFrame:
         """
         Look up what ODP last acknowledged.
 
@@ -114,7 +130,7 @@ class Ledger:
         """
         return self.read_frame(
             "SELECT key_hash, payload_hash, run_id FROM record_state"
-            " WHERE account = %(account)s AND export = %(export)s AND key_hash = ANY(%(keys)s::uuid[])",
+            " WHERE scope_id = %(scope_id)s AND key_hash = ANY(%(keys)s::uuid[])",
             {"keys": _array(key_hashes)},
             {"key_hash": "hash", "acknowledged_hash": "hash", "acknowledged_by": "text"},
         )
@@ -123,7 +139,7 @@ class Ledger:
         """
         Read a query's rows by COPY into columns of text.
 
-        :param query: a SELECT; ``account`` and ``export`` are bound.
+        :param query: a SELECT; the names of :attr:`scope` are bound.
         :param parameters: its other parameters.
         :param columns: names of the result's columns; those of type ``hash`` come as 32 hexadecimal digits.
         """
@@ -160,19 +176,34 @@ class Ledger:
         :param run_id: the run that sent them.
         :param states: the states of its items (``odp.core.bodies``).
         """
-        connection = self.connection
-        connection.execute(
-            "CREATE TEMPORARY TABLE IF NOT EXISTS confirmed (record_key text, key_hash uuid, payload_hash uuid, action text,"
+        self.copy_states(states)
+        self.confirm_copied(run_id)
+
+    def copy_states(self, states: bytes) -> None:
+        """
+        Put states into the temporary table ``item``, where they stay until the end of the caller's transaction.
+
+        :param states: the states of items (``odp.core.bodies``).
+        """
+        self.connection.execute(
+            "CREATE TEMPORARY TABLE IF NOT EXISTS item (record_key text, key_hash uuid, payload_hash uuid, action text,"
             " closes boolean, entity_id text) ON COMMIT DELETE ROWS"
         )
-        with connection.cursor() as cursor, cursor.copy("COPY confirmed FROM STDIN (FORMAT csv)") as copy:
+        with self.connection.cursor() as cursor, cursor.copy("COPY item FROM STDIN (FORMAT csv)") as copy:
             copy.write(states)
+
+    def confirm_copied(self, run_id: str) -> None:
+        """
+        Record the records in the table ``item`` (:meth:`copy_states`) as acknowledged.
+
+        :param run_id: the run that sent them.
+        """
         # Sorted, so that two tasks that confirm the same records lock them in the same order.
-        connection.execute(
-            "INSERT INTO record_state AS s (account, export, key_hash, record_key, payload_hash, run_id)"
-            " SELECT DISTINCT ON (key_hash) %(account)s, %(export)s, key_hash, record_key, payload_hash, %(run_id)s"
-            " FROM confirmed WHERE closes ORDER BY key_hash"
-            " ON CONFLICT (account, export, key_hash) DO UPDATE SET"
+        self.connection.execute(
+            "INSERT INTO record_state AS s (scope_id, key_hash, record_key, payload_hash, run_id)"
+            " SELECT DISTINCT ON (key_hash) %(scope_id)s::integer, key_hash, record_key, payload_hash, %(run_id)s"
+            " FROM item WHERE closes ORDER BY key_hash"
+            " ON CONFLICT (scope_id, key_hash) DO UPDATE SET"
             " payload_hash = excluded.payload_hash, run_id = excluded.run_id, delivered_at = now()",
             {**self.scope, "run_id": run_id},
         )
@@ -207,6 +238,6 @@ class Ledger:
         return int(row[0]) if row else 0
 
 
-def _array(hashes: Sequence[str]) -> str:
+def _array(hashes: Iterable[str]) -> str:
     """Write hashes as the text of a PostgreSQL array: a tenth of the cost of binding each one."""
     return "{" + ",".join(hashes) + "}"

@@ -78,8 +78,8 @@ def decide_uncertain(
             (list(delivered),),
         ).fetchall()
         released = connection.execute(
-            "DELETE FROM event_delivery WHERE state <> 'delivered' AND record_key = ANY(%s)"
-            " RETURNING account, export, record_key, run_id",
+            "DELETE FROM event_delivery d USING export_scope s WHERE d.state <> 'delivered' AND d.record_key = ANY(%s)"
+            " AND s.scope_id = d.scope_id RETURNING s.account, s.export, d.record_key, d.run_id",
             (list(not_delivered),),
         ).fetchall()
         for account, export, record_key, run_id in released:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ from odp.core.staging import FrameWriter, LineWriter, Staging, read_frames
 from odp.core.uncertain import Resolver
 
 if TYPE_CHECKING:
-    from odp.core.changes import Upload
+    import polars as pl
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ def transform_part(
         rejects = stack.enter_context(LineWriter(stack.enter_context(staging.write(rejects_name))))
         file = stack.enter_context(staging.read(part["file"]))
         for chunk in read_frames(file):
-            outcome = transformer.transform(chunk, superseded, counts["extracted"])
+            outcome = transformer.transform(chunk, superseded, counts["extracted"], detector.changed)
             changes = detector.detect(outcome)
             uploads.add(changes.uploads)
             for reject in outcome.rejects:
@@ -104,7 +104,7 @@ def transform_part(
                 rejects.write(uncertain_line(entity_id, key))
             counts.update(
                 extracted=outcome.rows,
-                unchanged=changes.unchanged,
+                unchanged=outcome.unchanged,
                 rejected=len(outcome.rejects),
                 uncertain=len(changes.uncertain),
                 cut=outcome.cut,
@@ -138,12 +138,14 @@ class _UploadFiles:
         self._batch_size = batch_size
         self._writers: dict[str, BodyWriter] = {}
 
-    def add(self, uploads: Mapping[str, Iterable[Upload]]) -> None:
-        """Add uploads by path."""
-        for path, uploads_of_path in uploads.items():
+    def add(self, uploads: Mapping[str, pl.DataFrame]) -> None:
+        """Add uploads by path (``odp.core.changes.Changes.uploads``)."""
+        for path, frame in uploads.items():
+            if frame.is_empty():
+                continue
             writer = self._writers.get(path) or self._open(path)
-            for upload in uploads_of_path:
-                writer.add(upload.items, upload.states, alone=upload.alone)
+            for item, states, items, alone in frame.iter_rows():
+                writer.add(item, states, items, alone=alone)
 
     def close(self) -> list[dict[str, Any]]:
         """Write what is left and list the files."""
