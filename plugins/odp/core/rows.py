@@ -43,7 +43,7 @@ class Rows:
 
     :param count: number of rows, skipped ones included.
     :param texts: the rows to send, as normalised text: the fields, the lists of orders, and ``__row`` (number in the chunk),
-        ``entity_id``, ``record_key``, ``key_hash``, ``payload_hash``; for orders ``action``. Without a key, key and hash are null.
+        ``entity_id``, ``record_key``, ``key_hash``, ``payload_hash``; for orders ``action``. Hashes are null without a key.
     :param skipped: number of the other rows by reason.
     :param statuses: for orders, number of rows by status and action.
     """

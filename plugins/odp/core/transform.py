@@ -61,7 +61,7 @@ class Outcome:
     What became of the rows of one chunk.
 
     :param rows: number of rows.
-    :param records: the rows that can be sent: ``record_key``, ``entity_id``, ``key_hash``, ``payload_hash``, the JSON ``item``.
+    :param records: the rows to send: ``record_key``, ``entity_id``, ``key_hash``, ``payload_hash`` and the JSON ``item``.
     :param orders: for orders, the text columns behind the records, in the same order.
     :param lines: for orders, their lines.
     :param unchanged: number of rows that were left out as not worth encoding.
