@@ -22,8 +22,8 @@ class Changes:
     """
     What is to be done about a chunk's records.
 
-    :param uploads: what goes out, by upload path. One row per extracted row: ``item``, its JSON as bytes (two objects with a
-        comma between them for a cancel that brings its purchase), ``states``, a CSV line for each object, ``items``, how many there
+    :param uploads: what goes out, by upload path. One row per extracted row: ``item``, its JSON as bytes (two objects, with a
+        comma between for a cancel that brings its purchase), ``states``, a CSV line for each object, ``items``, how many there
         are, and ``alone``, whether they go out in a request of their own.
     :param uncertain: record key and entity id of orders with an event that is on its way or lost.
     """
