@@ -82,8 +82,13 @@ class ChangeDetector:
 
     def _detect_orders(self, records: pl.DataFrame, outcome: Outcome, orders: pl.DataFrame) -> Changes:
         claims = EventClaims(self._ledger).find(records[KEY].to_list())
+        claimed = {record_key for record_key, _ in claims}
+        of_new = {action: next_step("", action, {}).value for action in ("purchase", "cancel")}
         steps = pl.Series(
-            [next_step(key, action, claims).value for key, action in zip(records[KEY], orders["action"], strict=True)],
+            [
+                next_step(key, action, claims).value if key in claimed else of_new[action]
+                for key, action in zip(records[KEY], orders["action"], strict=True)
+            ],
             dtype=pl.String,
         )
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import polars as pl  # noqa: TID253 - imported inside execute(), never at parse time
+import polars_hash  # noqa: F401 - adds Expr.chash
 
 from odp.core.contract import ContractField
 from odp.core.fields import (
@@ -26,6 +27,7 @@ from odp.core.fields import (
     TRUE_WORDS,
     Kind,
 )
+from odp.core.ledger import HASH_DIGITS
 
 
 def normalise(frame: pl.DataFrame, fields: Iterable[ContractField]) -> pl.DataFrame:
@@ -102,3 +104,8 @@ def missing_as_null(frame: pl.DataFrame, fields: Sequence[ContractField]) -> pl.
     """Add a column without values for each field that the mapping file does not select."""
     absent = [field.name for field in fields if field.name not in frame.columns]
     return frame.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in absent)
+
+
+def text_hash(text: pl.Expr) -> pl.Expr:
+    """Return the hashes of texts, as :func:`odp.core.ledger.hash_text` makes them."""
+    return text.chash.sha2_256().str.head(HASH_DIGITS)  # type: ignore[attr-defined]

@@ -6,12 +6,13 @@ An absent value is left out of its item: ODP keeps what it has for a field that 
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 
 import polars as pl  # noqa: TID253 - imported inside execute(), never at parse time
 
-_EVENT_NAMESPACE = uuid.UUID("6f1f5f0e-8f0a-5c8e-9a44-2d1b0c7d9e21")
+from odp.core.columns import text_hash
+
+_EVENT_NAMESPACE = "configured-commerce-order"
 _ORDER_AMOUNTS = ("total", "subtotal")
 _ITEM_AMOUNTS = ("price", "subtotal")
 
@@ -77,7 +78,7 @@ def order_events(frame: pl.DataFrame, header: Sequence[str]) -> pl.Series:
     encoded = frame.with_columns(
         timestamp.alias("ts"),
         identifiers.alias("identifiers"),
-        pl.Series("idempotence_id", idempotence_ids(frame["order_id"], frame["action"]), dtype=pl.String),
+        idempotence_id("order_id", "action").alias("idempotence_id"),
         **amounts,
     ).with_columns(
         pl.concat_str(
@@ -117,8 +118,21 @@ def order_updates(frame: pl.DataFrame, header: Sequence[str]) -> pl.Series:
     return frame.with_columns(**amounts).select(flat_json([*header, pl.col("action").alias("status")])).to_series()
 
 
-def idempotence_ids(order_ids: pl.Series, actions: pl.Series) -> list[str]:
-    """Return one id per event that is the same each time the same event is built, in any run and over any retry."""
-    return [
-        str(uuid.uuid5(_EVENT_NAMESPACE, f"{order_id}\n{action}")) for order_id, action in zip(order_ids, actions, strict=True)
-    ]
+def idempotence_id(order_id: str, action: str) -> pl.Expr:
+    """
+    Return one id per event that is the same each time the same event is built, in any run and over any retry.
+
+    It is a UUID of version 8: made of a hash, as RFC 9562 leaves it to the application.
+
+    :param order_id: name of the column of order numbers.
+    :param action: name of the column of actions.
+    """
+    digits = text_hash(pl.concat_str(pl.lit(_EVENT_NAMESPACE), order_id, action, separator="\n"))
+    return pl.concat_str(
+        digits.str.slice(0, 8),
+        digits.str.slice(8, 4),
+        pl.lit("8") + digits.str.slice(13, 3),
+        pl.lit("a") + digits.str.slice(17, 3),
+        digits.str.slice(20, 12),
+        separator="-",
+    )

@@ -14,12 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl  # noqa: TID253 - imported inside execute(), never at parse time
-import polars_hash  # noqa: F401 - adds Expr.chash
 
-from odp.core.columns import missing_as_null, normalise
+from odp.core.columns import missing_as_null, normalise, text_hash
 from odp.core.contract import LIST, Column, contract_fields
 from odp.core.exceptions import StagingError
-from odp.core.ledger import HASH_DIGITS
 from odp.core.order_status import Action, fold_status
 from odp.core.records import Order, Record
 
@@ -134,7 +132,7 @@ class RowReader:
             count=frame.height,
             texts=texts.with_columns(
                 pl.coalesce(ENTITY, KEY).alias(ENTITY),
-                _hashed(pl.col(KEY)).alias("key_hash"),
+                text_hash(pl.col(KEY)).alias("key_hash"),
                 self.payload_hash().alias("payload_hash"),
             ),
             skipped=Counter(dict(skipped.iter_rows())),
@@ -151,7 +149,7 @@ class RowReader:
         said = [_named(name, pl.col(name)) for name in (*names, *self.lists)]
         if self._is_orders:
             said.append(_named(ACTION, pl.col(ACTION) if action is None else action))
-        return _hashed(pl.concat_str(said, ignore_nulls=True))
+        return text_hash(pl.concat_str(said, ignore_nulls=True))
 
     def _key(self) -> pl.Expr:
         return pl.concat_str(self._contract.key, separator=" ")
@@ -191,8 +189,3 @@ class RowReader:
 
 def _named(name: str, value: pl.Expr) -> pl.Expr:
     return pl.concat_str(pl.lit(f"{_FIELD}{name}{_VALUE}"), value)
-
-
-def _hashed(text: pl.Expr) -> pl.Expr:
-    """Hash texts as :func:`odp.core.ledger.hash_text` does."""
-    return text.chash.sha2_256().str.head(HASH_DIGITS)  # type: ignore[attr-defined]
