@@ -69,8 +69,9 @@ class TestParts:
         assert extraction.manifest["parts"] == extraction.parts
 
     def test_chunks_bound_what_transform_holds(self, empty_replica: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(extract_module, "CHUNK_ROWS", 4)
         insert(empty_replica, "Warehouse", 11, Name="E'multi\\nline ' || n")
+        [[row, *_]] = Extraction(empty_replica, WAREHOUSES, tmp_path / "whole", part_rows=1).chunks[:1]
+        monkeypatch.setattr(extract_module, "CHUNK_BYTES", 4 * len(row))
         extraction = Extraction(empty_replica, WAREHOUSES, tmp_path, part_rows=9)
         assert [len(chunks) for chunks in extraction.chunks] == [3, 1]
         assert [part["rows"] for part in extraction.parts] == [9, 2]

@@ -47,6 +47,7 @@ class ChangeDetector:
         self._transformer = transformer
         self._ledger = ledger
         self._resend = resend
+        self._has_history = ledger.has_records()
         # An event that ODP refuses leaves the fate of the others in its request unknown: it had better have none.
         self._refused = refused_ids(ledger) if export.family == "events" else frozenset()
 
@@ -56,7 +57,7 @@ class ChangeDetector:
 
         :param rows: rows with ``record_key``, ``key_hash`` and ``payload_hash``; a row without a key counts as new.
         """
-        if self._resend or rows.is_empty():
+        if self._resend or not self._has_history or rows.is_empty():
             return pl.repeat(True, rows.height, dtype=pl.Boolean, eager=True)
         known = self._ledger.acknowledged(rows["key_hash"].drop_nulls())
         changed = (

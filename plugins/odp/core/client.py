@@ -54,7 +54,7 @@ class ClientOptions:
     """
 
     batch_size: int = 500
-    concurrency: int = 8
+    concurrency: int = 16
     timeout: float = 30.0
     retry_budget: float = 300.0
     requests_per_second: Mapping[str, float] = field(default_factory=lambda: dict(REQUESTS_PER_SECOND))

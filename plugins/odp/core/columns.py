@@ -109,3 +109,8 @@ def missing_as_null(frame: pl.DataFrame, fields: Sequence[ContractField]) -> pl.
 def text_hash(text: pl.Expr) -> pl.Expr:
     """Return the hashes of texts, as :func:`odp.core.ledger.hash_text` makes them."""
     return text.chash.sha2_256().str.head(HASH_DIGITS)  # type: ignore[attr-defined]
+
+
+def text_number(text: pl.Expr) -> pl.Expr:
+    """Return 128-bit numbers by which texts are told apart inside of a process; null for null."""
+    return text.nchash.xxh3_128()  # type: ignore[attr-defined]

@@ -17,26 +17,26 @@ _ORDER_AMOUNTS = ("total", "subtotal")
 _ITEM_AMOUNTS = ("price", "subtotal")
 
 
-def flat_json(columns: Sequence[str | pl.Expr]) -> pl.Expr:
+def flat_json(columns: Sequence[str | pl.Expr], *, key_first: bool = False) -> pl.Expr:
     """
     Encode columns as one flat JSON object a row, without the fields that are null.
 
     :param columns: names or expressions, in the order of the object's fields.
+    :param key_first: the first column is never null.
     """
     # json_encode escapes quotes inside strings, so a comma followed by a bare quote is always the border between fields.
-    return (
-        pl.struct(columns).struct.json_encode().str.replace_all(r',"[^"\\]+":null', "").str.replace(r'^\{"[^"\\]+":null,?', "{")
-    )
+    encoded = pl.struct(columns).struct.json_encode().str.replace_all(r',"[^"\\]+":null', "")
+    return encoded if key_first else encoded.str.replace(r'^\{"[^"\\]+":null,?', "{")
 
 
 def object_items(names: Sequence[str]) -> pl.Expr:
-    """Return the items of ``POST /objects/{name}``: flat rows."""
-    return flat_json(names)
+    """Return the items of ``POST /objects/{name}``: flat rows, key first."""
+    return flat_json(names, key_first=True)
 
 
 def profile_items(names: Sequence[str]) -> pl.Expr:
     """Return the items of ``POST /profiles``: everything, identifiers included, inside ``attributes``."""
-    return pl.concat_str(pl.lit('{"attributes":'), flat_json(names), pl.lit("}"))
+    return pl.concat_str(pl.lit('{"attributes":'), flat_json(names, key_first=True), pl.lit("}"))
 
 
 def order_line_item(names: Sequence[str], *, is_cancel: pl.Expr) -> pl.Expr:
@@ -82,7 +82,7 @@ def order_events(frame: pl.DataFrame, header: Sequence[str]) -> pl.Series:
         **amounts,
     ).with_columns(
         pl.concat_str(
-            flat_json(header).str.strip_suffix("}"),
+            flat_json(header, key_first=True).str.strip_suffix("}"),
             pl.concat_str(pl.lit(',"items":['), "items", pl.lit("]")).fill_null(""),
             pl.lit("}"),
         ).alias("order")
@@ -115,7 +115,9 @@ def order_updates(frame: pl.DataFrame, header: Sequence[str]) -> pl.Series:
     # A cancelled order has nothing left; its cancel event has already subtracted everything.
     is_cancel = pl.col("action") == "cancel"
     amounts = {name: pl.when(is_cancel).then(0.0).otherwise(pl.col(name)) for name in (*_ORDER_AMOUNTS, "tax", "shipping")}
-    return frame.with_columns(**amounts).select(flat_json([*header, pl.col("action").alias("status")])).to_series()
+    return (
+        frame.with_columns(**amounts).select(flat_json([*header, pl.col("action").alias("status")], key_first=True)).to_series()
+    )
 
 
 def idempotence_id(order_id: str, action: str) -> pl.Expr:

@@ -25,8 +25,8 @@ from odp.core.window import Window
 log = logging.getLogger(__name__)
 
 MANIFEST = "extract.json"
-CHUNK_ROWS = 10_000
-"""Rows that transform holds in memory at a time."""
+CHUNK_BYTES = 1_500_000
+"""Rows that transform holds in memory at a time: so many bytes of CSV."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,8 +142,15 @@ def _stage_parts(rows: Iterator[bytes], part_rows: int, staging: Staging) -> Ite
         staged = 0
         with staging.write(name) as file:
             frames = FrameWriter(file)
-            remaining = itertools.chain((first,), part)
-            while chunk := list(itertools.islice(remaining, CHUNK_ROWS)):
+            chunk, size = [], 0
+            for row in itertools.chain((first,), part):
+                chunk.append(row)
+                size += len(row)
+                if size >= CHUNK_BYTES:
+                    frames.write(b"".join(chunk))
+                    staged += len(chunk)
+                    chunk, size = [], 0
+            if chunk:
                 frames.write(b"".join(chunk))
                 staged += len(chunk)
         yield {"part": number, "file": name, "rows": staged}

@@ -121,6 +121,13 @@ class Ledger:
             found = "has no tables" if row is None or row[0] is None else f"is of version {row[0]}, not {LEDGER_VERSION}"
             raise LedgerError(f"The ledger (connection odp_ledger) {found}. Create or migrate it: {CREATE_COMMAND}")
 
+    def has_records(self) -> bool:
+        """Tell whether ODP has acknowledged any record at all; a first export has nothing to compare with."""
+        row = self.connection.execute(
+            "SELECT EXISTS (SELECT FROM record_state WHERE scope_id = %(scope_id)s)", self.scope
+        ).fetchone()
+        return bool(row and row[0])
+
     def acknowledged(self, key_hashes: Iterable[str]) -> pl.DataFrame:
         """
         Look up what ODP last acknowledged.

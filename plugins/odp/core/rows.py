@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import polars as pl  # noqa: TID253 - imported inside execute(), never at parse time
 
-from odp.core.columns import missing_as_null, normalise, text_hash
+from odp.core.columns import missing_as_null, normalise, text_hash, text_number
 from odp.core.contract import LIST, Column, contract_fields
 from odp.core.exceptions import StagingError
 from odp.core.order_status import Action, fold_status
@@ -102,17 +102,15 @@ class RowReader:
         :param chunks: the part's chunks of CSV.
         :return: for each row of the part, whether a later row with the same key makes it superfluous.
         """
-        parts, sendable = self._contract.key, pl.col(SKIP).is_null().alias("sendable")
-        deciding = {*parts, SKIP}
+        deciding = {*self._contract.key, SKIP}
         if self._is_orders:
             deciding |= {"order_status", "identifier_email", "identifier_business_user_id"}
-        keys = [self._decide(self.parse(chunk, tuple(deciding))).select(sendable, *parts) for chunk in chunks]
-        if not keys:
+        # A number a row, as the keys themselves of a whole part would need ten times the memory.
+        sent_key = pl.when(pl.col(SKIP).is_null()).then(pl.concat_str(self._contract.key, separator=_VALUE))
+        numbers = [self._decide(self.parse(chunk, tuple(deciding))).select(text_number(sent_key)) for chunk in chunks]
+        if not numbers:
             return pl.Series(dtype=pl.Boolean)
-        has_key = pl.all_horizontal(pl.col(parts).is_not_null())
-        return (
-            pl.concat(keys).select(pl.col("sendable") & has_key & ~pl.struct("sendable", *parts).is_last_distinct()).to_series()
-        )
+        return pl.concat(numbers).select(pl.all().is_not_null() & ~pl.all().is_last_distinct()).to_series()
 
     def read(self, chunk: bytes, superseded: pl.Series, offset: int) -> Rows:
         """

@@ -109,7 +109,8 @@ class Transformer:
         self._reader = RowReader(contract, columns, actions)
         self._fields = contract_fields(contract)
         self._checks = [check(f) for f in self._fields]
-        self._sent = [f.name for f in self._fields if f.name not in contract.envelope]
+        others = (f.name for f in self._fields if f.name not in {*contract.envelope, *contract.key})
+        self._sent = [*contract.key, *others]
         self._is_orders = issubclass(contract, Order)
 
     def superseded_rows(self, chunks: Iterable[bytes]) -> pl.Series:
@@ -130,17 +131,17 @@ class Transformer:
         :param choose: tells which rows to send are new or changed; all by default.
         """
         rows = self._reader.read(chunk, superseded, offset)
-        chosen = rows.texts if choose is None else rows.texts.filter(choose(rows.texts))
+        chosen = rows.texts if choose is None else _where(rows.texts, choose(rows.texts))
         texts, cut = cut_long_texts(chosen, self._fields)
         lines = read_lines(texts, self._reader.lists) if self._is_orders else None
         valid = self._valid(texts, lines)
-        good, bad = texts.filter(valid), texts.filter(~valid)
+        good, bad = _where(texts, valid), _where(texts, ~valid)
         records = good.select(KEY, ENTITY, "key_hash", "payload_hash", self.encode(good, lines).alias("item"))
         fits = records["item"].str.len_bytes() <= LARGEST_ITEM_BYTES
         return Outcome(
             rows=rows.count,
-            records=records.filter(fits),
-            orders=good.filter(fits) if self._is_orders else None,
+            records=_where(records, fits),
+            orders=_where(good, fits) if self._is_orders else None,
             lines=lines,
             unchanged=rows.texts.height - chosen.height,
             skipped=rows.skipped,
@@ -202,6 +203,11 @@ class Transformer:
         else:
             raise AssertionError(f"pydantic accepts row {key} that the column checks refuse")
         return Reject(entity, key, reason, kept)
+
+
+def _where(frame: pl.DataFrame, mask: pl.Series) -> pl.DataFrame:
+    """Filter a frame, without a copy where every row is kept."""
+    return frame if mask.all() else frame.filter(mask)
 
 
 def _too_large(records: pl.DataFrame) -> list[Reject]:
