@@ -50,6 +50,7 @@ class ChangeDetector:
         self._has_history = ledger.has_records()
         # An event that ODP refuses leaves the fate of the others in its request unknown: it had better have none.
         self._refused = refused_ids(ledger) if export.family == "events" else frozenset()
+        self._open_orders = EventClaims(ledger).open_keys() if export.family == "events" else []
 
     def changed(self, rows: pl.DataFrame) -> pl.Series:
         """
@@ -59,17 +60,10 @@ class ChangeDetector:
         """
         if self._resend or not self._has_history or rows.is_empty():
             return pl.repeat(True, rows.height, dtype=pl.Boolean, eager=True)
-        known = self._ledger.acknowledged(rows["key_hash"].drop_nulls())
-        changed = (
-            rows.join(known, on="key_hash", how="left", maintain_order="left")
-            .select(pl.col("acknowledged_hash").is_null() | (pl.col("payload_hash") != pl.col("acknowledged_hash")))
-            .to_series()
-        )
-        if self._export.family == "events" and not changed.all():
-            # What ODP holds of an order is not known while one of its events is on its way.
-            open_keys = EventClaims(self._ledger).open_keys(rows.filter(~changed)[KEY].to_list())
-            changed |= rows[KEY].is_in(list(open_keys))
-        return changed
+        # A payload's hash covers the key, so it cannot be that of another record.
+        changed = ~rows["payload_hash"].is_in(self._ledger.acknowledged_hashes(rows["key_hash"].drop_nulls()).implode())
+        # What ODP holds of an order is not known while one of its events is on its way.
+        return changed | rows[KEY].is_in(self._open_orders) if self._open_orders else changed
 
     def detect(self, outcome: Outcome) -> Changes:
         """

@@ -72,18 +72,13 @@ class EventClaims:
         )
         return {(row[0], row[1]): Claim(*row) for row in rows}
 
-    def open_keys(self, record_keys: Sequence[str]) -> set[str]:
-        """
-        Tell which records have an event that is not known to be delivered.
-
-        :param record_keys: keys of the records.
-        """
+    def open_keys(self) -> list[str]:
+        """List the records that have an event which is not known to be delivered."""
         rows = self._ledger.connection.execute(
-            f"SELECT d.record_key FROM event_delivery d WHERE d.scope_id = %(scope_id)s AND {_OPEN}"
-            " AND d.record_key = ANY(%(keys)s)",
-            {**self._ledger.scope, "keys": list(record_keys)},
+            "SELECT DISTINCT record_key FROM event_delivery WHERE scope_id = %(scope_id)s AND state <> 'delivered'",
+            self._ledger.scope,
         )
-        return {row[0] for row in rows}
+        return [row[0] for row in rows]
 
     def claim_all(self, states: bytes, count: int, run_id: str, part: int) -> bool:
         """

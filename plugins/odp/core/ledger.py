@@ -142,6 +142,19 @@ class Ledger:
             {"key_hash": "hash", "acknowledged_hash": "hash", "acknowledged_by": "text"},
         )
 
+    def acknowledged_hashes(self, key_hashes: Iterable[str]) -> pl.Series:
+        """
+        Look up the payload hashes that ODP last acknowledged.
+
+        :param key_hashes: hashes of record keys.
+        :return: those that are known, in no order.
+        """
+        return self.read_frame(
+            "SELECT payload_hash FROM record_state WHERE scope_id = %(scope_id)s AND key_hash = ANY(%(keys)s::uuid[])",
+            {"keys": _array(key_hashes)},
+            {"payload_hash": "hash"},
+        )["payload_hash"]
+
     def read_frame(self, query: str, parameters: dict[str, Any], columns: dict[str, str]) -> pl.DataFrame:
         """
         Read a query's rows by COPY into columns of text.
