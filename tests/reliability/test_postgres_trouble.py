@@ -282,15 +282,46 @@ class TestLoad:
         assert uploads_to(odp, since=sent) == []
         has_all(run, export, odp)
 
+    def test_claim_whose_answer_is_lost(self, pipeline: Pipeline, odp: Any) -> None:
+        """The ledger holds the claims, but the worker does not learn of it: nothing was sent."""
+        run = pipeline.start(ORDERS)
+        run.extract()
+        run.transform()
+        run.ledger = lambda: Ledger(  # type: ignore[method-assign]
+            lambda: _LosingClaims.connect(pipeline.ledger_dsn), pipeline.account, ORDERS.dag_id
+        )
+        with pytest.raises(psycopg.OperationalError, match="the answer was lost"):
+            run.load()
+        assert uploads_to(odp) == []
+
+        pipeline.age_claims()
+        run.ledger = lambda: pipeline.ledger(ORDERS)  # type: ignore[method-assign]
+        run.load()
+        run.reconcile()
+        has_all(run, ORDERS, odp)
+
 
 class _LosingConnection(psycopg.Connection[Any]):
-    """A connection that loses the answers to its commits."""
+    """A connection that loses the answers to commits after a statement about a table."""
+
+    table = "run_part"
+    touched = False
+
+    def execute(self, query: Any, *arguments: Any, **options: Any) -> psycopg.Cursor[Any]:
+        self.touched |= self.table in str(query)
+        return super().execute(query, *arguments, **options)
 
     @contextmanager
     def transaction(self, *arguments: Any, **options: Any) -> Iterator[psycopg.Transaction]:
+        self.touched = False
         with super().transaction(*arguments, **options) as transaction:
             yield transaction
-        raise psycopg.OperationalError("the answer was lost")
+        if self.touched:
+            raise psycopg.OperationalError("the answer was lost")
+
+
+class _LosingClaims(_LosingConnection):
+    table = "INTO event_delivery"
 
 
 def _limited(run: Run, stage: str, size: int, answer: Any) -> None:
