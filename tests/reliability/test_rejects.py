@@ -134,7 +134,7 @@ class TestLaterRuns:
     def test_one_that_fails_anew_after_it_was_closed_is_a_reject_of_its_own(self, shop: Shop, lenient: Pipeline) -> None:
         shop.change("1003", OrderDate="2026-01-01")
         lenient.run(ORDERS)
-        shop.change("1003", OrderDate=None)
+        shop.change("1003", OrderDate=None, CustomerPO="PO 2")
         lenient.run(ORDERS)
         assert open_rejects(lenient) == [("1003", 1)]
         assert len(rejects(lenient, "id")) == 2
