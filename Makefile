@@ -18,7 +18,7 @@ help:
 
 install: $(VENV)/.installed
 
-$(VENV)/.installed: requirements.txt requirements-dev.txt constraints.txt pyproject.toml
+$(VENV)/.installed: $(wildcard requirements*.txt) constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' || \
 		{ echo "Python 3.10 to 3.13 is needed; name one with make PYTHON=python3.12 ..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
@@ -51,7 +51,7 @@ format: install
 lock: install
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --upgrade \
-		requirements-dev.txt requirements-celery.txt requirements-s3.txt -o constraints.txt
+		requirements-dev.txt -o constraints.txt
 
 clean:
 	rm -rf $(VENV) .sandbox

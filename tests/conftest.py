@@ -13,12 +13,15 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 
 from sandbox.world import PROJECT, Sizes, World
+
+if TYPE_CHECKING:
+    from sandbox.s3 import S3Server
 
 _FOLDER = Path(tempfile.mkdtemp(prefix="odp-tests-"))
 atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
@@ -77,4 +80,14 @@ def odp() -> Iterator[Any]:
     from sandbox.odp.server import SandboxOdp
 
     with SandboxOdp(profiles_per_second=0) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """A local S3, which Airflow's connection ``aws_default`` leads to."""
+    from sandbox.s3 import S3Server
+
+    with S3Server() as running, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW_CONN_AWS_DEFAULT", running.connection)
         yield running

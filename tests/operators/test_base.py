@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 from airflow.sdk import ObjectStoragePath
 from airflow.sdk.exceptions import AirflowFailException
-from airflow.sdk.io import attach
-from fsspec.implementations.memory import MemoryFileSystem
 
 from odp.core import exceptions
 from odp.core.exceptions import CannotSucceedError, OdpExportError
 from odp.core.exports import PRODUCTS
 from odp.core.staging import Staging
 from odp.operators.base import ExportStageOperator
+from sandbox.s3 import S3Server
 from tests.operators.conftest import Stages
 
 ERRORS = [error for error in vars(exceptions).values() if isinstance(error, type) and issubclass(error, OdpExportError)]
@@ -140,16 +139,19 @@ def test_staging_is_under_airflow_home_by_default(monkeypatch: pytest.MonkeyPatc
     assert stage().staging_root() == Path(AIRFLOW_HOME) / "odp_staging"
 
 
-def test_staging_on_object_storage(monkeypatch: pytest.MonkeyPatch) -> None:
-    # fsspec's storage in memory stands for any object storage: the same class of Airflow, no folders, no renames.
-    attach(protocol="memory", fs=MemoryFileSystem())
-    monkeypatch.setenv("AIRFLOW_VAR_ODP_SETTINGS", '{"staging": "memory://bucket/odp"}')
+def test_staging_on_object_storage(monkeypatch: pytest.MonkeyPatch, s3: S3Server) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_ODP_SETTINGS", json.dumps({"staging": f"s3://aws_default@{s3.bucket}/odp"}))
     root = stage().staging_root()
     assert isinstance(root, ObjectStoragePath)
+    assert (root.conn_id, root.bucket, root.key) == ("aws_default", s3.bucket, "odp")
     staging = Staging(root, "a_dag", "a_run")
     staging.write_json("manifest.json", {"rows": 1})
-    assert staging.read_json("manifest.json") == {"rows": 1}
-    assert staging.path_of("manifest.json").startswith("memory://")
-    staging.clear()
-    with pytest.raises(exceptions.StagingError, match="is gone"):
-        staging.read_json("manifest.json")
+    assert s3.keys("odp/") == ["odp/a_dag/a_run/manifest.json"]
+
+
+def test_a_storage_that_nothing_installed_knows_is_named(stages: Stages, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_ODP_SETTINGS", '{"staging": "nfs://server/odp"}')
+    with pytest.raises(
+        AirflowFailException, match=r"Setting staging is nfs://server/odp, but no installed provider knows nfs://"
+    ):
+        stages.extract().execute(stages.context())

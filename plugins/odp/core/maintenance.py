@@ -24,7 +24,7 @@ def remove_staged_runs(root: Any, older_than_days: int) -> list[str]:
     before = time.time() - older_than_days * 86_400
     removed = []
     for run in [run for dag in _folders(root) for run in _folders(dag)]:
-        if max((file.stat().st_mtime for file in run.iterdir()), default=0.0) < before:
+        if max(map(_written_at, run.iterdir()), default=0.0) < before:
             if isinstance(run, Path):
                 shutil.rmtree(run)
             else:
@@ -35,6 +35,11 @@ def remove_staged_runs(root: Any, older_than_days: int) -> list[str]:
 
 def _folders(root: Any) -> list[Any]:
     return [path for path in root.iterdir() if path.is_dir()] if root.exists() else []
+
+
+def _written_at(file: Any) -> float:
+    # Object storages name this time differently; of those that do not tell it, stat() would say 1970.
+    return file.stat().st_mtime if isinstance(file, Path) else file.fs.modified(file.path).timestamp()
 
 
 def remove_old_rows(connection: psycopg.Connection[Any], settings: Settings) -> dict[str, int]:

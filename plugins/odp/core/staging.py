@@ -4,6 +4,9 @@ The staged files of a run: what tasks hand on to each other.
 Rows never travel through XCom. Each run has one folder, named by DAG and run, under a root that may be local or on object
 storage; a retry overwrites its own files. Files hold personal data: on a local disk the folder is 0700 and files are 0600.
 A file appears under its name only when it is whole.
+
+Object storage is anything that fsspec knows and Airflow's ``ObjectStoragePath`` leads to. Its files are streamed in blocks, so
+that neither memory nor a worker's disk has to hold a file.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ from odp.core.exceptions import StagingError
 
 _ZSTD_LEVEL = 1
 _READ_BYTES = 1 << 20
+_BLOCK_BYTES = 8 << 20
+"""What is held in memory of each open file on object storage. S3 takes files of up to 10,000 blocks."""
 
 
 class Staging:
@@ -40,11 +45,20 @@ class Staging:
         self.folder = root / _safe(dag_id) / _safe(run_id)
 
     def clear(self) -> None:
-        """Remove what an earlier try of the run left."""
+        """
+        Remove what an earlier try of the run left.
+
+        :raises StagingError: if object storage refuses.
+        """
         if isinstance(self.folder, Path):
             shutil.rmtree(self.folder, ignore_errors=True)
-        elif self.folder.exists():
-            self.folder.rmdir(recursive=True)
+            return
+        try:
+            self.folder.fs.rm(self.folder.path, recursive=True)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise _refused(self.folder, "cleared", error) from error
 
     @contextmanager
     def write(self, name: str) -> Iterator[IO[bytes]]:
@@ -52,16 +66,13 @@ class Staging:
         Write a file that appears under its name only when the block ends without an error.
 
         :param name: file name inside the run's folder.
+        :raises StagingError: if object storage refuses the file.
         """
-        if not isinstance(self.folder, Path):  # object storage: an upload shows only when it is complete
-            upload = (self.folder / name).open("wb")
-            try:
-                yield upload
-            except BaseException:
-                upload.discard()  # closing it would upload what there is
-                raise
-            upload.close()
-            return
+        with self._write_local(name) if isinstance(self.folder, Path) else self._upload(name) as file:
+            yield file
+
+    @contextmanager
+    def _write_local(self, name: str) -> Iterator[IO[bytes]]:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         partial = self.folder / f".{name}.partial"
         try:
@@ -72,20 +83,39 @@ class Staging:
             partial.unlink(missing_ok=True)
 
     @contextmanager
+    def _upload(self, name: str) -> Iterator[IO[bytes]]:
+        # An upload shows when it is complete, and replaces what has its name then.
+        path = self.folder / name
+        upload = path.fs.open(path.path, "wb", block_size=_BLOCK_BYTES)
+        try:
+            yield upload
+            upload.close()
+        except BaseException as error:
+            upload.closed = True  # or the garbage collector would close it, which uploads what there is
+            upload.discard()
+            if isinstance(error, OSError):
+                raise _refused(path, "written", error) from error
+            raise
+
+    @contextmanager
     def read(self, name: str) -> Iterator[IO[bytes]]:
         """
         Read a staged file.
 
         :param name: file name inside the run's folder.
-        :raises StagingError: if it is not there.
+        :raises StagingError: if it is not there, or object storage refuses it.
         """
+        path = self.folder / name
+        local = isinstance(path, Path)
         try:
-            file = (self.folder / name).open("rb")
+            file = path.open("rb") if local else path.fs.open(path.path, "rb", block_size=_BLOCK_BYTES)
         except FileNotFoundError as error:
             raise StagingError(
-                f"Staged file {self.folder / name} is gone. Clear the extract task of this run to stage it again; "
+                f"Staged file {path} is gone. Clear the extract task of this run to stage it again; "
                 "with more than one worker, all of them must share the staging folder."
             ) from error
+        except OSError as error:
+            raise _refused(path, "read", error) from error
         with file:
             yield file
 
@@ -102,6 +132,12 @@ class Staging:
     def path_of(self, name: str) -> str:
         """Return the full path of a staged file, for messages."""
         return str(self.folder / name)
+
+
+def _refused(path: Any, done: str, error: OSError) -> StagingError:
+    return StagingError(
+        f"{path} cannot be {done}: {error}. Check the setting staging, and that workers may list, read, write and delete there."
+    )
 
 
 def _safe(name: str) -> str:
@@ -150,9 +186,8 @@ def read_frames(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _damaged(file: IO[bytes]) -> StagingError:
-    return StagingError(
-        f"Staged file {getattr(file, 'name', '')} ends in the middle or is damaged. Clear the task that wrote it."
-    )
+    name = getattr(file, "name", None) or getattr(file, "path", "")
+    return StagingError(f"Staged file {name} ends in the middle or is damaged. Clear the task that wrote it.")
 
 
 class LineWriter:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator, ObjectStoragePath, Variable
 from airflow.sdk.exceptions import AirflowFailException
 
-from odp.core.exceptions import CannotSucceedError
+from odp.core.exceptions import CannotSucceedError, SettingsError
 from odp.core.exports import Export, get_export
 from odp.core.settings import VARIABLE_NAME, Settings, read_settings
 
@@ -72,13 +72,24 @@ class OdpOperator(BaseOperator):
         return OdpHook(self.odp_conn_id)
 
     def staging_root(self) -> Any:
-        """Return where all runs stage their files: a local path, or one on object storage."""
+        """
+        Return where all runs stage their files: a local path, or one on object storage.
+
+        :raises SettingsError: if no installed provider knows the storage.
+        """
         from airflow.configuration import AIRFLOW_HOME
+        from airflow.sdk.io import has_fs
 
         location = self.settings.staging or f"{AIRFLOW_HOME}/odp_staging"
-        if location.startswith("file://"):
-            return Path(location.removeprefix("file://"))
-        return ObjectStoragePath(location) if "://" in location else Path(location)
+        protocol, separator, path = location.rpartition("://")
+        if not separator or protocol == "file":
+            return Path(path)
+        if not has_fs(protocol):
+            raise SettingsError(
+                f"Setting staging is {location}, but no installed provider knows {protocol}://. Install it on all workers; for "
+                "s3:// that is apache-airflow-providers-amazon[s3fs] (requirements-s3.txt)."
+            )
+        return ObjectStoragePath(location)
 
 
 class ExportStageOperator(OdpOperator):
