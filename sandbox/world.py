@@ -91,7 +91,7 @@ class World:
             return dict(json.loads(remembered.read_text()))
         self.folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as held:  # until all are chosen, so that none is chosen twice
-            ports = {name: _free_port(port, held) for name, port in self._preferred_ports.items()}
+            ports = {name: free_port(port, held) for name, port in self._preferred_ports.items()}
         remembered.write_text(json.dumps(ports))
         return ports
 
@@ -149,15 +149,16 @@ class World:
         self.run("python", "-m", "odp.create_ledger")
         self.run("airflow", "db", "migrate")
 
-    def run(self, *command: str) -> None:
+    def run(self, *command: str, environment: Mapping[str, str] | None = None) -> None:
         """
         Run a command of the virtual environment against this world.
 
         :param command: the command and its arguments; its output is shown only if it fails.
+        :param environment: environment variables on top of the world's.
         """
         result = subprocess.run(
             [str(Path(sys.executable).parent / command[0]), *command[1:]],
-            env={**os.environ, **self.airflow_environment()},
+            env={**os.environ, **self.airflow_environment(), **(environment or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -217,13 +218,20 @@ def wait_for(url: str, seconds: float, process: subprocess.Popen[bytes], log: Pa
     raise RuntimeError(f"{url} did not come up:\n{log.read_text(errors='replace')[-3000:]}")
 
 
-def _free_port(preferred: int, held: ExitStack) -> int:
-    for port in (preferred, 0):
-        probe = held.enter_context(socket.socket())
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return int(probe.getsockname()[1])
+def free_port(preferred: int = 0, held: ExitStack | None = None) -> int:
+    """
+    Return a TCP port of this machine that nobody listens on.
+
+    :param preferred: the port to return if it is free; 0 is any.
+    :param held: keeps the port from being chosen again until it is closed.
+    """
+    with ExitStack() as at_once:
+        for port in (preferred, 0):
+            probe = (held or at_once).enter_context(socket.socket())
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
     raise RuntimeError("This machine has no free TCP port.")
