@@ -67,6 +67,7 @@ class Extraction:
         window: Window | None = None,
         ids: list[str] | None = None,
         retried: tuple[str, ...] = (),
+        max_parts: int = 1024,
         **settings: Any,
     ) -> None:
         self.export = export
@@ -76,7 +77,11 @@ class Extraction:
         lookups = {name: (SQL / file).read_text(encoding="utf-8") for name, file in export.lookups.items()}
         selection = Selection(window=window or Window(), ids=ids, as_of=NOW)
         with psycopg.connect(dsn) as connection:
-            self.parts = extract(connection, export, text, lookups, selection, self.settings, self.staging, retried=retried)
+            self.parts = extract(
+                *(connection, export, text, lookups, selection, self.settings, self.staging),
+                retried=retried,
+                max_parts=max_parts,
+            )
 
     @property
     def manifest(self) -> dict[str, Any]:

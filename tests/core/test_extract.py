@@ -21,7 +21,7 @@ from odp.core.exports import (
     WAREHOUSES,
     Export,
 )
-from odp.core.extract import Selection
+from odp.core.extract import Selection, rows_of_part
 from odp.core.settings import Settings
 from odp.core.staging import Staging
 from odp.core.window import Window
@@ -68,6 +68,12 @@ class TestParts:
         assert extraction.manifest["rows"] == rows
         assert extraction.manifest["parts"] == extraction.parts
 
+    def test_parts_grow_before_there_are_more_than_airflow_maps_over(self, empty_replica: str, tmp_path: Path) -> None:
+        insert(empty_replica, "Warehouse", 40, Name="'W' || n")
+        extraction = Extraction(empty_replica, WAREHOUSES, tmp_path, part_rows=2, max_parts=8)
+        assert [part["rows"] for part in extraction.parts] == [2, 2, 2, 2, 4, 4, 8, 16]
+        assert names(extraction) == [f"W{n}" for n in range(1, 41)]
+
     def test_chunks_bound_what_transform_holds(self, empty_replica: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         insert(empty_replica, "Warehouse", 11, Name="E'multi\\nline ' || n")
         [[row, *_]] = Extraction(empty_replica, WAREHOUSES, tmp_path / "whole", part_rows=1).chunks[:1]
@@ -104,6 +110,25 @@ class TestParts:
         assert manifest["export"] == "warehouse_odp_export"
         assert manifest["window"] == ["2026-11-10T12:00:00+00:00", "2026-11-11T12:00:00+00:00"]
         assert manifest["absent"] == []
+
+
+class TestRowsOfPart:
+    @pytest.mark.parametrize("max_parts", [2, 3, 10, 1000, 1024])
+    def test_all_rows_fit_into_the_parts_that_are_allowed(self, max_parts: int) -> None:
+        sizes = [rows_of_part(number, 250_000, max_parts) for number in range(max_parts)]
+        assert sizes[-1] is None  # it takes all the rest
+        growing = [size or 0 for size in sizes[:-1]]
+        assert growing == sorted(growing)
+        assert growing[: max_parts // 2] == [250_000] * (max_parts // 2)
+
+    def test_a_hundred_million_rows_are_parts_of_one_size_by_default(self) -> None:
+        part_rows = Settings().part_rows
+        number = -(-100_000_000 // part_rows)
+        assert number == 400
+        assert {rows_of_part(part, part_rows, 1024) for part in range(number)} == {part_rows}
+
+    def test_one_part_takes_everything(self) -> None:
+        assert rows_of_part(0, 5, 1) is None
 
 
 class TestSelection:

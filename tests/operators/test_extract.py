@@ -59,6 +59,18 @@ def test_everything_in_parts(stages: Stages, monkeypatch: pytest.MonkeyPatch) ->
     assert (row["state"], row["window_start"], row["window_end"], row["ids"]) == ("running", "-infinity", "infinity", None)
 
 
+def test_there_are_never_more_parts_than_airflow_maps_over(
+    stages: Stages, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "4")
+    monkeypatch.setenv("AIRFLOW_VAR_ODP_SETTINGS", json.dumps({"staging": str(stages.root), "part_rows": 2}))
+    parts = stages.extract().execute(stages.context())
+    assert [part["rows"] for part in parts] == [2, 2, 4, 4]
+    logged = capsys.readouterr().out
+    assert "Parts grew to 4 rows" in logged
+    assert "raise part_rows in odp_settings" in logged
+
+
 def test_a_window_and_ids(stages: Stages, world: World) -> None:
     with psycopg.connect(world.dsn("commerce")) as connection:
         query = "SELECT name, modifiedon FROM dbo.warehouse WHERE name = btrim(name) ORDER BY modifiedon"

@@ -80,6 +80,7 @@ def extract(
     staging: Staging,
     *,
     retried: Sequence[str] = (),
+    max_parts: int = 1024,
 ) -> list[dict[str, Any]]:
     """
     Read a window and stage it in parts.
@@ -92,6 +93,7 @@ def extract(
     :param settings: the team's settings.
     :param staging: the run's folder; what an earlier try left there is removed.
     :param retried: entities that earlier runs could not deliver, read as well, in the window or not.
+    :param max_parts: most parts there may be; 1024 is Airflow's default for mapped tasks.
     :return: one entry per part: ``part`` (its number), ``file`` and ``rows``.
     :raises ReplicaError: if the replica lacks something required or its configuration contradicts itself.
     """
@@ -119,7 +121,7 @@ def extract(
     # First, so that where both queries find an entity the row of the window is the later one.
     selection_of_retried = Selection(window=Window(), ids=retried, as_of=selection.as_of).parameters(settings)
     rows_of_retried = stream_rows(connection, mapping, selection_of_retried, absences, columns) if retried else ()
-    parts = list(_stage_parts(itertools.chain(rows_of_retried, rows_of_window), settings.part_rows, staging))
+    parts = list(_stage_parts(itertools.chain(rows_of_retried, rows_of_window), settings.part_rows, max_parts, staging))
     connection.rollback()
     manifest |= {
         "window": [selection.window.start_text, selection.window.end_text],
@@ -132,9 +134,23 @@ def extract(
     return parts
 
 
-def _stage_parts(rows: Iterator[bytes], part_rows: int, staging: Staging) -> Iterator[dict[str, Any]]:
+def rows_of_part(number: int, part_rows: int, max_parts: int) -> int | None:
+    """
+    Return how many rows a part takes, so that there are never more parts than allowed.
+
+    Each time that half of the parts that are left have been used, parts become twice as large. The last one takes all the rest.
+
+    :param number: the part's number, from 0.
+    :param part_rows: rows of the first half of all parts.
+    :param max_parts: most parts there may be.
+    """
+    left = max_parts - number
+    return part_rows << ((max_parts // left).bit_length() - 1) if left > 1 else None
+
+
+def _stage_parts(rows: Iterator[bytes], part_rows: int, max_parts: int, staging: Staging) -> Iterator[dict[str, Any]]:
     for number in itertools.count():
-        part = itertools.islice(rows, part_rows)
+        part = itertools.islice(rows, rows_of_part(number, part_rows, max_parts))
         first = next(part, None)
         if first is None:
             return

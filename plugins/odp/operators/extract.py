@@ -63,6 +63,8 @@ class CommerceExtractOperator(ExportStageOperator):
 
         :raises AirflowFailException: if the replica lacks something required, or parameters or settings are wrong.
         """
+        from airflow.sdk.configuration import conf
+
         from odp.core.extract import Selection, extract
         from odp.core.run_history import start_run
 
@@ -85,6 +87,7 @@ class CommerceExtractOperator(ExportStageOperator):
                 self.settings,
                 self.staging(context),
                 retried=retried,
+                max_parts=conf.getint("core", "max_map_length"),
             )
         self.log.info(
             "Extracted %s rows modified from %s to %s, in %s parts",
@@ -93,6 +96,12 @@ class CommerceExtractOperator(ExportStageOperator):
             self.window_end,
             len(parts),
         )
+        if (largest := max((part["rows"] for part in parts), default=0)) > self.settings.part_rows:
+            self.log.warning(
+                "Parts grew to %s rows, since a task cannot be mapped over more than core.max_map_length of them. For exports of "
+                "this size raise part_rows in odp_settings, so that all parts are of one size.",
+                largest,
+            )
         return parts
 
     def _retried(self, ledger: Ledger, ids: Sequence[str] | None) -> list[str]:
