@@ -29,9 +29,9 @@ RUN_SECONDS = 240
 
 # A task whose worker is lost is found out in seconds, not in Airflow's five minutes; waiting for a lost worker likewise.
 QUICK = {
-    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "2",
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
+    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "8",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "1",
     "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "30",
     "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "5",
 }
@@ -41,7 +41,7 @@ QUICK = {
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Two workers of two tasks each."""
     with World(tmp_path_factory.mktemp("celery")) as world:
-        world.fill_replica(Sizes(customers=5_000, orders=8_000))
+        world.fill_replica(Sizes(customers=4_000, orders=6_000))
         account = {
             **{"conn_type": "odp", "host": world.odp_url, "password": SANDBOX_KEY},
             "extra": {"batch_size": 100, "events_per_second": EVENT_REQUESTS_PER_SECOND},
@@ -105,7 +105,7 @@ def test_two_workers_share_an_export_and_the_limit_of_profiles(cluster: Cluster,
     requests = uploads_to(odp)
     assert {request["path"] for request in requests} == {"/v3/profiles"}
     assert set(Counter(request["status"] for request in requests)) == {202}
-    assert len(requests) >= 40
+    assert len(requests) >= 35
     # What the tasks handed on lies on S3, and nowhere else.
     staged = [key.rpartition("/")[2] for key in cluster.s3.keys(f"odp/{PROFILES}/{run_id}/")]
     assert {"extract.json", "summary.json", "part-00000.csv.zst", "bodies-00000-profiles.jsonl.zst"} <= set(staged)
