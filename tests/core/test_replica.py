@@ -261,6 +261,13 @@ class TestColumns:
         rows = selected(replica, mapping, seven=7)[1]
         assert rows == [str(n) for n in sorted(range(1, 5001), key=lambda n: (n % 7, -n))]
 
+    def test_the_first_rows_are_there_before_the_last_are_computed(self, replica: psycopg.Connection[Any]) -> None:
+        mapping = "SELECT 1 / (100000 - n) AS n FROM generate_series(1, 200000) AS n"
+        rows = stream_rows(replica, mapping, {}, NOTHING, describe(replica, mapping, {}, NOTHING))
+        assert next(rows).startswith(b"0\n")
+        with pytest.raises(ReplicaError, match="division by zero"):
+            list(rows)
+
 
 class TestBrokenMappings:
     @pytest.mark.parametrize(

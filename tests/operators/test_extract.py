@@ -15,6 +15,7 @@ from odp.core.staging import read_frames
 from odp.operators.extract import CommerceExtractOperator
 from sandbox.world import World
 from tests.operators.conftest import Stages
+from tests.reliability.killing import wait_until
 
 
 def test_arguments_are_kept_as_they_are_and_templated() -> None:
@@ -124,3 +125,15 @@ def test_a_replica_that_is_down_is_tried_again(stages: Stages, monkeypatch: pyte
 def test_the_replica_cannot_be_written_to(stages: Stages) -> None:
     with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         stages.extract(sql="SELECT Id AS warehouse_id, lo_create(0)::text AS name FROM Warehouse").execute(stages.context())
+
+
+def test_no_session_on_the_replica_outlives_the_stage(stages: Stages, world: World) -> None:
+    query = "SELECT pid FROM pg_stat_activity WHERE datname = 'commerce' AND pid <> pg_backend_pid()"
+    with psycopg.connect(world.dsn("commerce"), autocommit=True) as connection:
+        before = set(connection.execute(query).fetchall())
+        stages.extract().execute(stages.context())
+        wait_until(lambda: set(connection.execute(query).fetchall()) <= before)
+        with pytest.raises(AirflowFailException) as held:  # a traceback holds on to what failed
+            stages.extract(sql="SELECT 1 AS name").execute(stages.context())
+        wait_until(lambda: set(connection.execute(query).fetchall()) <= before)
+        del held
