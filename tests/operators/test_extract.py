@@ -133,7 +133,7 @@ def test_no_session_on_the_replica_outlives_the_stage(stages: Stages, world: Wor
         before = set(connection.execute(query).fetchall())
         stages.extract().execute(stages.context())
         wait_until(lambda: set(connection.execute(query).fetchall()) <= before)
-        with pytest.raises(AirflowFailException) as held:  # a traceback holds on to what failed
+        with pytest.raises(AirflowFailException) as held:  # whose traceback holds on to all that failed
             stages.extract(sql="SELECT 1 AS name").execute(stages.context())
         wait_until(lambda: set(connection.execute(query).fetchall()) <= before)
-        del held
+        assert "does not select warehouse_id" in str(held.value)
