@@ -17,8 +17,8 @@ RUN useradd --uid 50000 --gid 0 --home-dir /opt/airflow --no-create-home airflow
 WORKDIR /opt/airflow
 
 # The second line is what the sandbox's services need on top.
-COPY constraints.txt requirements.txt requirements-celery.txt ./
-RUN pip install -c constraints.txt -r requirements.txt -r requirements-celery.txt \
+COPY constraints.txt requirements.txt requirements-celery.txt requirements-s3.txt ./
+RUN pip install -c constraints.txt -r requirements.txt -r requirements-celery.txt -r requirements-s3.txt \
     fastapi graphql-core uvicorn
 
 # Editable: odp/factory.py finds include/sql beside plugins/, and the entry point registers the connection type.

@@ -208,7 +208,7 @@ class TestImage:
     def test_installs_from_the_lock(self) -> None:
         words = next(shlex.split(run) for run in _instructions("RUN") if run.startswith("pip install -c constraints.txt"))
         requirements = [file for option, file in zip(words, words[1:], strict=False) if option == "-r"]
-        assert requirements == ["requirements.txt", "requirements-celery.txt"]
+        assert requirements == ["requirements.txt", "requirements-celery.txt", "requirements-s3.txt"]
         locked = set(re.findall(r"^([\w-]+)(?:\[.*?\])?==", (PROJECT / "constraints.txt").read_text(), re.M))
         extra = set(words[words.index(requirements[-1]) + 1 :])
         wanted = set(re.findall(r"^[\w-]+", (PROJECT / "requirements-dev.txt").read_text(), re.M))
