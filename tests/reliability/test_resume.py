@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import psycopg
 import pytest
 
 from odp.core.exports import ORDERS, PRODUCTS, USER_PROFILES, Export
@@ -154,6 +155,24 @@ class TestRecords:
         repeat(run)
         assert sum(request["items"] for request in uploads_to(odp, since=sent)) == len(run.items()) - confirmed
         self.has_all(run, odp)
+
+    def test_a_key_that_two_parts_hold_counts_for_each_part_once(self, small_bodies: Pipeline, odp: Any) -> None:
+        # The second part overwrites in the ledger what tells that the first has been delivered.
+        with psycopg.connect(small_bodies.replica) as connection:
+            shared = connection.execute(
+                "SELECT array_agg(Id::text) FROM UserProfile WHERE NOT IsGuest AND btrim(Email) <> ''"
+                " GROUP BY lower(btrim(Email)) HAVING count(*) > 1"
+            ).fetchall()
+        people = [person for (ids,) in shared for person in ids]
+        assert people
+        one_a_part = Settings(visibility_delay_minutes=0, part_rows=1)
+        run = replace(small_bodies, settings=one_a_part).start(USER_PROFILES, ids=people)
+        run.extract()
+        run.transform()
+        run.load()
+        repeat(run)
+        assert fates(run) == {"extracted": len(people), "delivered": len(people)}
+        assert set(stored_keys(odp, USER_PROFILES)) == set(sent_keys(run))
 
     def test_loaded_twice_sends_nothing_the_second_time(self, run: Run, odp: Any) -> None:
         run.load()

@@ -243,6 +243,20 @@ class Ledger:
             {**self.scope, "run_id": run_id, "part": part, "rows": rows},
         )
 
+    def set_delivered(self, run_id: str, part: int, rows: int) -> None:
+        """
+        Correct the number of delivered rows of a run's part.
+
+        :param run_id: the run.
+        :param part: the part.
+        :param rows: number of extracted rows.
+        """
+        self.connection.execute(
+            "UPDATE run_part SET delivered = %(rows)s"
+            " WHERE account = %(account)s AND export = %(export)s AND run_id = %(run_id)s AND part = %(part)s",
+            {**self.scope, "run_id": run_id, "part": part, "rows": rows},
+        )
+
     def delivered_rows(self, run_id: str, part: int | None = None) -> int:
         """
         Count the rows of a run that ODP acknowledged.
