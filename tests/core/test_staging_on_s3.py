@@ -15,7 +15,7 @@ from airflow.sdk import ObjectStoragePath
 
 from odp.core.exceptions import StagingError
 from odp.core.maintenance import remove_staged_runs
-from odp.core.staging import _BLOCK_BYTES, FrameWriter, LineWriter, Staging, read_frames, read_lines
+from odp.core.staging import _UPLOAD_BYTES, FrameWriter, LineWriter, Staging, read_frames, read_lines
 from sandbox.s3 import S3Server
 from sandbox.world import PROJECT
 
@@ -23,7 +23,7 @@ from sandbox.world import PROJECT
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 
 RUN_ID = "manual__2026-11-01T08:00:00.123456+00:00"
-BIG = 2 * _BLOCK_BYTES + 12_345
+BIG = 2 * _UPLOAD_BYTES + 12_345
 
 
 def noise(size: int) -> bytes:
@@ -53,7 +53,7 @@ def unfinished(s3: S3Server) -> list[int]:
     return [sum(part["Size"] for part in listed.get("Parts", [])) for listed in parts]
 
 
-@pytest.mark.parametrize("size", [0, 1, 1_000, _BLOCK_BYTES - 1, _BLOCK_BYTES, BIG])
+@pytest.mark.parametrize("size", [0, 1, 1_000, _UPLOAD_BYTES - 1, _UPLOAD_BYTES, BIG])
 def test_a_file_holds_what_was_written(staging: Staging, size: int) -> None:
     with staging.write("a") as file:
         file.write(noise(size))
@@ -76,7 +76,7 @@ def test_a_file_is_sent_in_blocks_and_does_not_show_before_it_is_whole(
             file.write(noise(1_000_000))
             file.flush()
         (sent,) = unfinished(s3)
-        assert BIG - 2 * _BLOCK_BYTES < sent <= BIG  # less than a block and what was written last is in memory
+        assert BIG - 2 * _UPLOAD_BYTES < sent <= BIG  # less than a block and what was written last is in memory
         assert names(s3, root) == []
     assert len(names(s3, root)) == 1
     assert unfinished(s3) == []
@@ -153,7 +153,7 @@ def test_what_a_killed_task_left_half_never_shows(s3: S3Server, root: ObjectStor
         finally:
             process.kill()
     (sent,) = unfinished(s3)
-    assert sent >= _BLOCK_BYTES
+    assert sent >= _UPLOAD_BYTES
     assert names(s3, root) == []
     with pytest.raises(StagingError, match="is gone"), staging.read("a"):
         pass

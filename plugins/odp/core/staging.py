@@ -27,8 +27,10 @@ from odp.core.exceptions import StagingError
 
 _ZSTD_LEVEL = 1
 _READ_BYTES = 1 << 20
-_BLOCK_BYTES = 8 << 20
-"""What is held in memory of each open file on object storage. S3 takes files of up to 10,000 blocks."""
+_UPLOAD_BYTES = 5 << 20
+"""Block of a file on its way to object storage, held in memory: the smallest that S3 takes, at most 10,000 times."""
+_DOWNLOAD_BYTES = 2 << 20
+"""Block of a file on its way from there."""
 
 
 class Staging:
@@ -86,7 +88,7 @@ class Staging:
     def _upload(self, name: str) -> Iterator[IO[bytes]]:
         # An upload shows when it is complete, and replaces what has its name then.
         path = self.folder / name
-        upload = path.fs.open(path.path, "wb", block_size=_BLOCK_BYTES)
+        upload = path.fs.open(path.path, "wb", block_size=_UPLOAD_BYTES)
         try:
             yield upload
             upload.close()
@@ -108,7 +110,7 @@ class Staging:
         path = self.folder / name
         local = isinstance(path, Path)
         try:
-            file = path.open("rb") if local else path.fs.open(path.path, "rb", block_size=_BLOCK_BYTES)
+            file = path.open("rb") if local else path.fs.open(path.path, "rb", block_size=_DOWNLOAD_BYTES)
         except FileNotFoundError as error:
             raise StagingError(
                 f"Staged file {path} is gone. Clear the extract task of this run to stage it again; "
