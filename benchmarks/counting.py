@@ -1,0 +1,77 @@
+"""What a sink was sent: how many items, and how many different ones. Counted after the timed part, from the bodies as they came."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+# Primary keys of the objects that the benchmarks send, by the last part of the upload path.
+_OBJECT_KEYS = {
+    "products": ("product_id",),
+    "businesses": ("business_id",),
+    "business_users": ("business_id", "user_id"),
+    "warehouses": ("warehouse_id",),
+    "orders": ("order_id",),
+}
+
+
+@dataclass(frozen=True)
+class Upload:
+    """
+    One request to an upload endpoint, as it arrived.
+
+    :param path: such as ``/v3/profiles``.
+    :param encoding: its Content-Encoding, empty if it has none.
+    :param body: its body.
+    """
+
+    path: str
+    encoding: str
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Counts:
+    """
+    What uploads held.
+
+    :param items: number of items.
+    :param unique: number of different items, told apart as ODP tells them apart.
+    :param largest: items of the largest request.
+    """
+
+    items: int
+    unique: int
+    largest: int
+
+
+def count(uploads: Iterable[Upload]) -> Counts:
+    """
+    Parse uploads and count their items.
+
+    :param uploads: the requests.
+    :raises KeyError: if an item lacks its key, or goes to an object whose key is not known.
+    """
+    items = largest = 0
+    seen: set[tuple[str, ...]] = set()
+    for upload in uploads:
+        content = orjson.loads(gzip.decompress(upload.body) if upload.encoding == "gzip" else upload.body)
+        batch = content if isinstance(content, list) else [content]
+        items += len(batch)
+        largest = max(largest, len(batch))
+        seen.update(_key(upload.path, item) for item in batch)
+    return Counts(items, len(seen), largest)
+
+
+def _key(path: str, item: dict[str, Any]) -> tuple[str, ...]:
+    """Return what tells an item apart: a profile's address, an event's order and action, an object's primary key."""
+    target = path.rsplit("/", 1)[1]
+    if target == "profiles":
+        return target, item["attributes"]["email"]
+    if target == "events":
+        return target, item["type"], item["action"], item["data"]["order"]["order_id"]
+    return target, *(item[name] for name in _OBJECT_KEYS[target])
