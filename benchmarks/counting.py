@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -42,11 +43,13 @@ class Counts:
     :param items: number of items.
     :param unique: number of different items, told apart as ODP tells them apart.
     :param largest: items of the largest request.
+    :param content: a checksum of all items, the same whatever their order and that of their fields.
     """
 
     items: int
     unique: int
     largest: int
+    content: str
 
 
 def count(uploads: Iterable[Upload]) -> Counts:
@@ -56,15 +59,21 @@ def count(uploads: Iterable[Upload]) -> Counts:
     :param uploads: the requests.
     :raises KeyError: if an item lacks its key, or goes to an object whose key is not known.
     """
-    items = largest = 0
+    items = largest = checksum = 0
     seen: set[tuple[str, ...]] = set()
     for upload in uploads:
         content = orjson.loads(gzip.decompress(upload.body) if upload.encoding == "gzip" else upload.body)
         batch = content if isinstance(content, list) else [content]
         items += len(batch)
         largest = max(largest, len(batch))
-        seen.update(_key(upload.path, item) for item in batch)
-    return Counts(items, len(seen), largest)
+        for item in batch:
+            seen.add(_key(upload.path, item))
+            checksum ^= _checksum(item)
+    return Counts(items, len(seen), largest, f"{checksum:016x}")
+
+
+def _checksum(item: Any) -> int:
+    return int.from_bytes(hashlib.blake2b(orjson.dumps(item, option=orjson.OPT_SORT_KEYS), digest_size=8).digest(), "big")
 
 
 def _key(path: str, item: dict[str, Any]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ import asyncio
 import resource
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -59,7 +60,10 @@ class Sink:
             self.reset(float(parse_qs(parts.query).get("latency_ms", ["0"])[0]) / 1000)
             return 200, b"{}", 0.0
         if parts.path == "/_sink/counts":
-            return 200, orjson.dumps(self.report()), 0.0
+            try:
+                return 200, orjson.dumps(self.report()), 0.0
+            except (KeyError, TypeError, ValueError) as error:  # an upload that no ODP would take
+                return 500, orjson.dumps({"error": repr(error)}), 0.0
         if parts.path == "/healthz":
             return 200, b"{}", 0.0
         if not headers.get("x-api-key"):
@@ -82,9 +86,7 @@ class Sink:
         cpu_seconds = _cpu_seconds() - self._cpu_before
         counts = count(self.uploads)
         return {
-            "items": counts.items,
-            "unique": counts.unique,
-            "largest": counts.largest,
+            **asdict(counts),
             "requests": len(self.uploads),
             "bytes": sum(len(upload.body) for upload in self.uploads),
             "refused": self.refused,

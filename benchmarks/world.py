@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -80,8 +81,11 @@ class BenchmarkWorld(World):
 
     def sink_counts(self) -> dict[str, Any]:
         """Return what the sink was sent since it was reset."""
-        with urllib.request.urlopen(f"{self.odp_url}/_sink/counts", timeout=600) as answer:
-            return dict(json.load(answer))
+        try:
+            with urllib.request.urlopen(f"{self.odp_url}/_sink/counts", timeout=600) as answer:
+                return dict(json.load(answer))
+        except urllib.error.HTTPError as error:
+            raise RuntimeError(f"The sink cannot count what it was sent: {error.read().decode()}") from None
 
     def _start_odp(self) -> None:
         log = self.logs / "sink.log"
