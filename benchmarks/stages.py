@@ -13,8 +13,6 @@ from benchmarks.tasks import TaskRun, run_task, task_processes
 from benchmarks.workloads import Workload
 from benchmarks.world import BenchmarkWorld
 
-UNPACED = {"profiles_per_second": 0, "objects_per_second": 0, "events_per_second": 0}
-
 
 class CountError(RuntimeError):
     """A run did not deliver exactly what it should have, so its figures are worth nothing."""
@@ -86,7 +84,7 @@ def measure_stages(
     :param options: extras of the ODP connection; without any, nothing is paced.
     :raises CountError: if not every row arrived.
     """
-    environment = world.environment(world.replicas.replica(workload, rows), **{**UNPACED, **options})
+    environment = world.environment(world.replicas.replica(workload, rows), **options)
     world.empty_ledger()
     world.reset_sink(latency_ms)
     run_id = f"stages-{rows}"
@@ -136,7 +134,7 @@ def measure_end_to_end(
     :param options: extras of the ODP connection; without any, nothing is paced.
     :raises CountError: if not every row arrived; or, of a repeated run, any.
     """
-    environment = world.environment(world.replicas.replica(workload, rows), **{**UNPACED, **options})
+    environment = world.environment(world.replicas.replica(workload, rows), **options)
     if not again:
         world.empty_ledger()
     world.reset_sink(latency_ms)

@@ -20,6 +20,7 @@ from sandbox.world import PROJECT, World, wait_for
 
 KEY = "benchmarks.only-for-this-machine"
 LEDGER = "odp_ledger"
+UNPACED = {"profiles_per_second": 0, "objects_per_second": 0, "events_per_second": 0}
 
 
 class BenchmarkWorld(World):
@@ -35,39 +36,47 @@ class BenchmarkWorld(World):
         self.logs = self.folder / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
 
-    def connections(self, replica: str, **options: float) -> dict[str, str]:
+    def airflow_environment(self, **options: float) -> dict[str, str]:
         """
-        Return the environment variables of the connections of a run.
+        Return the environment variables under which Airflow works against this world, but for the replica's connection.
 
-        :param replica: database of the replica that is read.
-        :param options: extras of the ODP connection, such as ``profiles_per_second=0``.
+        :param options: extras of the ODP connection, such as ``profiles_per_second=0``; without any, nothing is paced.
         """
-        connection = {"conn_type": "odp", "host": self.odp_url, "password": KEY, "extra": options}
+        environment = super().airflow_environment()
+        del environment["AIRFLOW_CONN_COMMERCE_DB"]
+        extra = {**UNPACED, **options}
+        connection = {"conn_type": "odp", "host": self.odp_url, "password": KEY, "extra": extra}
+        # The sink cannot be read back from; all other settings are as a user has them who sets nothing.
+        settings = {"staging": str(self.folder / "staging"), "read_back_sample": 0}
         return {
-            "AIRFLOW_CONN_COMMERCE_DB": self.dsn(replica) + f"?options=-c%20search_path%3D{SCHEMA}",
-            "AIRFLOW_CONN_ODP_LEDGER": self.dsn(LEDGER),
+            **environment,
             "AIRFLOW_CONN_ODP_DEFAULT": json.dumps(connection),
+            "AIRFLOW_VAR_ODP_SETTINGS": json.dumps(settings),
         }
 
     def environment(self, replica: str, **options: float) -> dict[str, str]:
         """
-        Return the environment variables under which the exports run against this world.
+        Return the environment variables under which an export runs against this world.
 
         :param replica: database of the replica that is read.
-        :param options: extras of the ODP connection, such as ``profiles_per_second=0``.
+        :param options: extras of the ODP connection, such as ``profiles_per_second=0``; without any, nothing is paced.
         """
-        # The sink cannot be read back from; everything else is as a user has it who sets nothing.
-        settings = {"staging": str(self.folder / "staging"), "read_back_sample": 0}
-        return {
-            **self.airflow_environment(),
-            **self.connections(replica, **options),
-            "AIRFLOW_VAR_ODP_SETTINGS": json.dumps(settings),
-        }
+        connection = self.dsn(replica) + f"?options=-c%20search_path%3D{SCHEMA}"
+        return {**self.airflow_environment(**options), "AIRFLOW_CONN_COMMERCE_DB": connection}
+
+    def empty(self, database: str) -> None:
+        """
+        Create a database anew.
+
+        :param database: its name.
+        """
+        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
+        self.postgres.create_database(database)
 
     def empty_ledger(self) -> None:
         """Create the ledger anew."""
-        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(LEDGER)))
+        self.empty(LEDGER)
         create_ledger({"host": HOST, "port": self.ports["postgres"], "user": SUPERUSER, "dbname": LEDGER})
 
     def reset_sink(self, latency_ms: float = 0) -> None:
