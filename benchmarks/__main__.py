@@ -1,36 +1,54 @@
-"""``python -m benchmarks``: see ``--help``."""
+"""
+``make bench``, or ``python -m benchmarks``: measure, print the tables, write the document with its pictures.
+
+Each section can be measured alone; the document is then written from its new figures and the others' latest of the same size.
+"""
+
+from __future__ import annotations
+
 import argparse
-import json
-import os
-import time
+import sys
 from pathlib import Path
 
-from benchmarks.stages import measure_end_to_end, measure_stages
-from benchmarks.workloads import WORKLOADS
+from rich.console import Console
+from rich.markdown import Markdown
+
+from benchmarks.budgets import BUDGET_ROWS
+from benchmarks.document import write_document
+from benchmarks.suite import SECTIONS, Suite
 from benchmarks.world import BenchmarkWorld
 from sandbox.world import PROJECT
 
-def main():
-    p = argparse.ArgumentParser()
-    p.add_argument("what", choices=["stages", "whole"])
-    p.add_argument("--rows", type=int, default=100_000)
-    p.add_argument("--workloads", default="profiles,customers,products,orders")
-    p.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    p.add_argument("--latency", type=float, default=0)
-    p.add_argument("--folder", type=Path, default=PROJECT / ".benchmarks")
-    a = p.parse_args()
-    with BenchmarkWorld(a.folder) as world:
-        for name in a.workloads.split(","):
-            w = WORKLOADS[name]; n = w.rows(a.rows)
-            t = time.time(); world.replicas.replica(w, n); s = time.time() - t
-            if s > 1: print(f"seeded {name} {n} in {s:.1f} s", flush=True)
-            if a.what == "stages":
-                r = measure_stages(world, w, n, latency_ms=a.latency)
-                for k, v in r["stages"].items():
-                    print(f"{name:<10}{n:>9,} {k:<10}{n / v['seconds']:>10,.0f}/s  cpu {n / v['cpu_seconds']:>10,.0f}/s  peak {v['peak_mb']:.0f} MB (imports {v['start_mb']:.0f})  {v['tasks']} tasks", flush=True)
-            else:
-                for again in (False, True):
-                    r = measure_end_to_end(world, w, n, processes=a.processes, latency_ms=a.latency, again=again)
-                    parts = " ".join(f"{k} {max(t['ended_at'] for t in v) - min(t['started_at'] for t in v):.2f}s" for k, v in r["tasks"].items() if v)
-                    print(f"{name:<10}{n:>9,} {'again' if again else 'first'} {n / r['seconds']:>10,.0f}/s in the work itself ({r['seconds']:.2f} s), wall {r['wall_seconds']:.2f} s, cpu {r['cpu_seconds']:.1f} s, tree {r['tree_peak_mb']:.0f} MB; {parts}", flush=True)
-main() if __name__ == "__main__" else None
+FOLDER = PROJECT / ".benchmarks"
+
+
+def main() -> int:
+    """Run the command; return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    sections = "\n".join(f"  {name:<13} {method.__doc__}" for name, method in SECTIONS.items())
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"what to measure (default: everything):\n{sections}")
+    parser.add_argument("--rows", type=int, default=BUDGET_ROWS, help=f"rows; the budgets are for {BUDGET_ROWS:,}, the default")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help=f"where replicas, environments and results are kept ({FOLDER})")
+    parser.add_argument(
+        "--docs",
+        type=Path,
+        help=f"where benchmarks.md and images/ are written: docs/ at {BUDGET_ROWS:,} rows or more, else the folder",
+    )
+    given = parser.parse_args()
+    if unknown := sorted(set(given.sections) - set(SECTIONS)):
+        parser.error(f"unknown: {', '.join(unknown)}. Sections are {', '.join(SECTIONS)}.")
+    if given.rows < 1:
+        parser.error("--rows must be at least 1.")
+    console = Console(width=150)
+    with BenchmarkWorld(given.folder) as world:
+        suite = Suite(world, given.rows, lambda line: console.print(line, markup=False, highlight=False))
+        results = suite.run(given.sections or list(SECTIONS))
+    docs = given.docs or (PROJECT / "docs" if given.rows >= BUDGET_ROWS else given.folder)
+    page = write_document(results, docs)
+    console.print(Markdown(page.read_text(encoding="utf-8")))
+    console.print(f"Written: {page}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

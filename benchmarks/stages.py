@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -40,35 +40,42 @@ def check_counts(name: str, rows: int, sink: dict[str, Any], summary: dict[str, 
         raise CountError(f"{name}: a request held {sink['largest']} items; ODP takes 500")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Stage:
     """
     What one stage cost, its tasks one after the other, each in a process of its own.
 
     :param seconds: sum of its tasks' times.
     :param cpu_seconds: sum of their processor times.
-    :param peak_mb: memory of the biggest.
+    :param postgres_cpu_seconds: processor time of PostgreSQL, replica and ledger together, in that time.
+    :param sink_cpu_seconds: processor time of the sink in that time.
+    :param peak_mb: memory of the biggest task.
     :param start_mb: of that, what the imports take, Airflow's included.
     :param tasks: number of tasks.
     """
 
-    seconds: float
-    cpu_seconds: float
-    peak_mb: float
-    start_mb: float
-    tasks: int
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    postgres_cpu_seconds: float = 0.0
+    sink_cpu_seconds: float = 0.0
+    peak_mb: float = 0.0
+    start_mb: float = 0.0
+    tasks: int = 0
 
-    @classmethod
-    def of(cls, tasks: Iterable[TaskRun]) -> Stage:
-        """Add tasks up."""
-        tasks = list(tasks)
-        return cls(
-            sum(task.seconds for task in tasks),
-            sum(task.cpu_seconds for task in tasks),
-            max(task.peak_mb for task in tasks),
-            max(task.start_mb for task in tasks),
-            len(tasks),
-        )
+    def add(self, task: TaskRun, servers: Mapping[str, float]) -> None:
+        """
+        Add a task.
+
+        :param task: what it cost.
+        :param servers: processor seconds of PostgreSQL and of the sink meanwhile.
+        """
+        self.seconds += task.seconds
+        self.cpu_seconds += task.cpu_seconds
+        self.postgres_cpu_seconds += servers["postgres"]
+        self.sink_cpu_seconds += servers["sink"]
+        self.peak_mb = max(self.peak_mb, task.peak_mb)
+        self.start_mb = max(self.start_mb, task.start_mb)
+        self.tasks += 1
 
 
 def measure_stages(
@@ -90,24 +97,28 @@ def measure_stages(
     run_id = f"stages-{rows}"
     log = world.logs / f"{workload.name}-{run_id}.log"
 
-    def task(stage: str, **fields: Any) -> TaskRun:
-        with task_processes(1, environment, log) as pool:
-            return pool.submit(run_task, stage, workload.export_id, run_id, **fields).result()
+    stages = {name: Stage() for name in ("extract", "transform", "load", "reconcile")}
 
-    extract = task("extract")
-    transforms = [task("transform", part=part) for part in extract.result]
-    loads = [task("load", transformed=transform.result) for transform in transforms]
-    counts = {"transformed": [one.result for one in transforms], "loaded": [one.result for one in loads]}
-    summary = task("reconcile", **counts).result
+    def task(stage: str, **fields: Any) -> Any:
+        with task_processes(1, environment, log) as pool:
+            before = world.servers_cpu_seconds()
+            done: TaskRun = pool.submit(run_task, stage, workload.export_id, run_id, **fields).result()
+            after = world.servers_cpu_seconds()
+        stages[stage].add(done, {name: after[name] - before[name] for name in after})
+        return done.result
+
+    parts = task("extract")
+    transformed = [task("transform", part=part) for part in parts]
+    loaded = [task("load", transformed=part) for part in transformed]
+    summary = task("reconcile", transformed=transformed, loaded=loaded)
     sink = world.sink_counts()
     check_counts(f"stages of {workload.name}", rows, sink, summary)
-    stages = {"extract": [extract], "transform": transforms, "load": loads}
     return {
         "workload": workload.name,
         "rows": rows,
         "latency_ms": latency_ms,
         "options": options,
-        "stages": {name: asdict(Stage.of(tasks)) for name, tasks in stages.items()},
+        "stages": {name: asdict(stage) for name, stage in stages.items()},
         "sink": sink,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -95,6 +97,18 @@ class BenchmarkWorld(World):
                 return dict(json.load(answer))
         except urllib.error.HTTPError as error:
             raise RuntimeError(f"The sink cannot count what it was sent: {error.read().decode()}") from None
+
+    def servers_cpu_seconds(self) -> dict[str, float]:
+        """Return the processor seconds that PostgreSQL, ended sessions included, and the sink have used so far."""
+        postmaster = psutil.Process(int((self.postgres.data_dir / "postmaster.pid").read_text().split("\n", 1)[0]))
+        times = [postmaster.cpu_times()]
+        for child in postmaster.children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                times.append(child.cpu_times())
+        # A postmaster's children_* hold the sessions that have ended.
+        postgres = sum(one.user + one.system + one.children_user + one.children_system for one in times)
+        sink = psutil.Process(self._odp.pid).cpu_times() if self._odp else None
+        return {"postgres": postgres, "sink": sink.user + sink.system if sink else 0.0}
 
     def _start_odp(self) -> None:
         log = self.logs / "sink.log"
