@@ -24,11 +24,15 @@ FOLDER = PROJECT / ".benchmarks"
 
 def main() -> int:
     """Run the command; return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     sections = "\n".join(f"  {name:<13} {method.__doc__}" for name, method in SECTIONS.items())
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"what to measure (default: everything):\n{sections}")
     parser.add_argument("--rows", type=int, default=BUDGET_ROWS, help=f"rows; the budgets are for {BUDGET_ROWS:,}, the default")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help=f"where replicas, environments and results are kept ({FOLDER})")
+    parser.add_argument(
+        "--folder", type=Path, default=FOLDER, help=f"where replicas, environments and results are kept ({FOLDER})"
+    )
     parser.add_argument(
         "--docs",
         type=Path,

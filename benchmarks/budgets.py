@@ -89,9 +89,7 @@ def _stages(figures: list[dict[str, Any]], rows: int) -> Iterator[Judgement]:
             for stage, measured in one["stages"].items()
         }
         worst = max(peaks, key=lambda at: peaks[at])
-        yield _at_most(
-            f"memory of any task at {size:,} rows (the most: {worst[0]} of {worst[1]})", MOST_MB, peaks[worst], "MB"
-        )
+        yield _at_most(f"memory of any task at {size:,} rows (the most: {worst[0]} of {worst[1]})", MOST_MB, peaks[worst], "MB")
     for name, workload in WORKLOADS.items():
         largest = max(one["rows"] for one in figures if one["workload"] == name)
         base = workload.rows(rows)

@@ -1,4 +1,4 @@
-"""What a sink was sent: how many items, and how many different ones. Counted after the timed part, from the bodies as they came."""
+"""What a sink was sent: how many items, and how many different ones, counted from the bodies as they came."""
 
 from __future__ import annotations
 

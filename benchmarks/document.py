@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.budgets import BUDGET_ROWS, judge
-from benchmarks.pictures import draw_overview, draw_profile
 from benchmarks.profiling import by_function
 from benchmarks.suite import SECTIONS
 from benchmarks.workloads import ORDERS, PROFILES, WORKLOADS
 
 _WORDS = Path(__file__).with_suffix(".md")
 _STAGES = ("extract", "transform", "load")
+_SIDES = {"the task": "", "PostgreSQL": "postgres_", "the server": "sink_"}
 _FUNCTIONS = 8
 _PICTURED = (PROFILES.name, ORDERS.name)
 NOT_MEASURED = "*Not measured yet.*"
@@ -27,17 +27,29 @@ def write_document(results: Mapping[str, Any], docs: Path) -> Path:
     :param docs: folder of the document; the pictures go to ``images`` in it.
     :return: the document.
     """
+    from benchmarks.pictures import draw_overview, draw_profile  # needs matplotlib, which only make bench installs
+
     images = docs / "images"
     images.mkdir(parents=True, exist_ok=True)
     draw_overview(results, images / "benchmarks.svg")
     profiles = [one for one in _figures(results, "profile") or () if one["workload"] in _PICTURED]
     pictures = [draw_profile(profile, images) for profile in profiles]
+    page = docs / "benchmarks.md"
+    page.write_text(written(results, pictures), encoding="utf-8")
+    return page
+
+
+def written(results: Mapping[str, Any], pictures: Sequence[Path] = ()) -> str:
+    """
+    Return the document.
+
+    :param results: the suite's results; what they lack is said not to be measured.
+    :param pictures: flame graphs that lie in ``images``.
+    """
     words = _WORDS.read_text(encoding="utf-8")
     for name, text in _texts(results, pictures).items():
         words = words.replace(f"{{{{{name}}}}}", text)
-    page = docs / "benchmarks.md"
-    page.write_text(words, encoding="utf-8")
-    return page
+    return words
 
 
 def _texts(results: Mapping[str, Any], pictures: Sequence[Path]) -> dict[str, str]:
@@ -124,8 +136,9 @@ def _limit(results: Mapping[str, Any]) -> str:
         if limit["name"] == "limit":
             ours = next(one for one in figures if one["name"] == "the project" and one["rows"] == limit["rows"])
             return (
-                f"Of the limit of {limit['rows'] / limit['seconds']:,.0f} rows/s (reading alone takes {limit['read_seconds']:.1f} of its "
-                f"{limit['seconds']:.1f} s) the project reaches **{100 * limit['seconds'] / ours['seconds']:.0f} %** in the work itself, "
+                f"Of the limit of {limit['rows'] / limit['seconds']:,.0f} rows/s (reading alone takes "
+                f"{limit['read_seconds']:.1f} of its {limit['seconds']:.1f} s) the project reaches "
+                f"**{100 * limit['seconds'] / ours['seconds']:.0f} %** in the work itself, "
                 f"{ours['rows'] / ours['seconds']:,.0f} rows/s."
             )
     return NOT_MEASURED
@@ -136,20 +149,16 @@ def _stages(results: Mapping[str, Any]) -> str:
     if not figures:
         return NOT_MEASURED
     rows = []
-    for one in sorted(figures, key=lambda one: [*_workloads(figures)].index(one["workload"])):
+    for one in sorted(figures, key=lambda one: list(WORKLOADS).index(one["workload"])):
         for name in _STAGES:
             stage, count = one["stages"][name], one["rows"]
-            per_row = (1e6 * stage[f"{side}cpu_seconds"] / count for side in ("", "postgres_", "sink_"))
+            per_row = (1e6 * stage[f"{prefix}cpu_seconds"] / count for prefix in _SIDES.values())
             rows.append((
                 one["workload"], f"{count:,}", name, f"{stage['seconds']:.1f}", f"{count / stage['seconds']:,.0f}",
                 *(f"{value:.1f}" for value in per_row), f"{stage['peak_mb']:.0f}", stage["tasks"],
             ))  # fmt: skip
     head = ("Export", "Rows", "Stage", "Seconds", "Rows/s", "µs a row: task", "PostgreSQL", "Server", "Memory, MB", "Tasks")
     return table(head, rows, 7)
-
-
-def _workloads(figures: Iterable[Mapping[str, Any]]) -> dict[str, None]:
-    return dict.fromkeys(one["workload"] for one in figures)
 
 
 def _imports(results: Mapping[str, Any]) -> str:
@@ -188,8 +197,9 @@ def _pacing(results: Mapping[str, Any]) -> str:
         return NOT_MEASURED
     rate = figures["requests_per_second"]
     return (
-        f"Paced as ODP's profiles API asks, at 10 requests a second, {figures['rows']:,} profiles went out in {rate:.2f} requests of 500 "
-        f"a second: {10 * rate:.1f} % of what is allowed. Whatever the exports can do, a million profiles take 200 seconds there."
+        f"Paced as ODP's profiles API asks, at 10 requests a second, {figures['rows']:,} profiles went out in {rate:.2f} "
+        f"requests of 500 a second: {10 * rate:.1f} % of what is allowed. Whatever the exports can do, a million profiles "
+        "take 200 seconds there."
     )
 
 
@@ -212,25 +222,32 @@ def _busy(results: Mapping[str, Any]) -> str:
     ]
     if not figures:
         return NOT_MEASURED
-    rows = [
-        (
-            one["workload"],
-            name,
-            *(f"{100 * one['stages'][name][f'{side}cpu_seconds'] / one['stages'][name]['seconds']:.0f} %" for side in ("", "postgres_", "sink_")),
-        )
+    shares = {
+        (one["workload"], name): {side: stage[f"{prefix}cpu_seconds"] / stage["seconds"] for side, prefix in _SIDES.items()}
         for one in figures
-        for name in _STAGES
-    ]
-    return table(("Export", "Stage", "Task", "PostgreSQL", "Server"), rows, 3)
+        for name, stage in one["stages"].items()
+        if name in _STAGES
+    }
+    rows = [(*at, *(f"{share:.0%}" for share in of_sides.values())) for at, of_sides in shares.items()]
+    words = [_binding(name, [of_sides for (_, stage), of_sides in shares.items() if stage == name]) for name in _STAGES]
+    return f"{table(('Export', 'Stage', *_SIDES), rows, len(_SIDES))}\n\n" + "\n".join(words)
+
+
+def _binding(stage: str, shares: Sequence[Mapping[str, float]]) -> str:
+    """Say which side works most in a stage, over all exports."""
+    ranges = {side: sorted(one[side] for one in shares) for side in _SIDES}
+    first, *others = sorted(ranges, key=lambda side: -sum(ranges[side]))
+    said = [f"{side} {ranges[side][0]:.0%} to {ranges[side][-1]:.0%}" for side in others]
+    return f"- **{stage}**: {first} works most, {ranges[first][0]:.0%} to {ranges[first][-1]:.0%} of the time; {', '.join(said)}."
 
 
 def _functions(results: Mapping[str, Any]) -> str:
-    texts = []
+    lines = []
     for profile in _figures(results, "profile") or ():
-        texts.append(f"**{profile['stage'].capitalize()} of {profile['workload']}**: {_in_words(profile['main'])}")
+        lines.append(f"- **{profile['stage'].capitalize()} of {profile['workload']}**: {_in_words(profile['main'])}")
         if profile["connections"]:
-            texts.append(f"Meanwhile the threads that hold the connections, while busy: {_in_words(profile['connections'])}")
-    return "\n\n".join(texts) or NOT_MEASURED
+            lines.append(f"  Meanwhile the threads that hold the connections, while busy: {_in_words(profile['connections'])}")
+    return "\n".join(lines) or NOT_MEASURED
 
 
 def _in_words(stacks: Iterable[tuple[Any, int]]) -> str:

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.export EXPORT_ID RUN_ID``: one run of an export without Airflow's scheduler; prints its figures as JSON."""
+"""``python -m benchmarks.export EXPORT_ID RUN_ID``: an export without Airflow's scheduler; prints its figures as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.one_stage STAGE EXPORT_ID RUN_ID FILE``: the tasks of a stage in this one process, for a profiler to watch."""
+"""``python -m benchmarks.one_stage STAGE EXPORT_ID RUN_ID FILE``: a stage's tasks in one process, for a profiler to watch."""
 
 from __future__ import annotations
 

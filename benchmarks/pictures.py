@@ -97,7 +97,9 @@ def draw_profile(profile: Mapping[str, Any], folder: Path) -> Path:
     axes.set_ylim(depth, 0)
     axes.set_yticks([])
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    axes.set_title(f"{profile['stage'].capitalize()} of {profile['rows']:,} {profile['workload']}, main thread (orange: this project)")
+    axes.set_title(
+        f"{profile['stage'].capitalize()} of {profile['rows']:,} {profile['workload']}, main thread (orange: this project)"
+    )
     figure.savefig(path, metadata=_METADATA)
     return path
 

@@ -115,4 +115,4 @@ def _sandbox_script(name: str) -> str:
 
 
 def _seed_script(name: str) -> str:
-    return resources.files("benchmarks").joinpath("seed", f"{name}.sql").read_text(encoding="utf-8")
+    return resources.files("benchmarks").joinpath("seed").joinpath(f"{name}.sql").read_text(encoding="utf-8")

@@ -133,8 +133,8 @@ class Scheduler:
         """Read a run and its tasks from Airflow's own database."""
         with psycopg.connect(self._world.dsn("airflow"), row_factory=dict_row) as connection:
             run = connection.execute(
-                "SELECT state, extract(epoch FROM queued_at)::float8 AS queued_at, extract(epoch FROM end_date)::float8 AS ended_at"
-                " FROM dag_run WHERE dag_id = %s AND run_id = %s",
+                "SELECT state, extract(epoch FROM queued_at)::float8 AS queued_at,"
+                " extract(epoch FROM end_date)::float8 AS ended_at FROM dag_run WHERE dag_id = %s AND run_id = %s",
                 (dag_id, run_id),
             ).fetchone()
             tasks = connection.execute(

@@ -16,10 +16,16 @@ import psycopg
 from psycopg import sql
 
 from benchmarks.measure import measure
+from benchmarks.peers import profiles
 from benchmarks.replicas import SCHEMA
-from benchmarks.stages import check_counts, measure_end_to_end
+from benchmarks.stages import CountError, check_counts, measure_end_to_end
 from benchmarks.workloads import PROFILES
 from benchmarks.world import KEY, BenchmarkWorld
+from odp.core.exports import USER_PROFILES
+from odp.core.extract import Selection
+from odp.core.settings import Settings
+from odp.core.window import Window
+from odp.sql_files import SQL_DIR
 from sandbox.world import PROJECT
 
 _REQUIREMENTS = Path(__file__).parent
@@ -71,12 +77,14 @@ def measure_side_by_side(world: BenchmarkWorld, rows: int, *, processes: int) ->
         ours = measure_end_to_end(world, PROFILES, size, processes=processes)
         measured.append({"name": "the project", **ours})
         measured += [_measure(world, peer, size, pythons[peer.name]) for peer in (*PEERS, LIMIT) if peer.rows(rows) == size]
+        if len({one["sink"]["content"] for one in measured if one["rows"] == size}) > 1:
+            raise CountError(f"Not all tools sent the same {size} items")
     return measured
 
 
 def _measure(world: BenchmarkWorld, peer: Peer, rows: int, python: Path) -> dict[str, Any]:
     replica = world.replicas.replica(PROFILES, rows)
-    _create_view(world, replica)
+    create_view(world.dsn(replica))
     world.reset_sink()
     environment = {
         "BENCHMARK_DSN": world.dsn(replica),
@@ -125,23 +133,18 @@ def _python(world: BenchmarkWorld, peer: Peer) -> Path:
     return python
 
 
-def _create_view(world: BenchmarkWorld, replica: str) -> None:
-    """Create the view that the peers read: the project's mapping query over all rows, with ids as text."""
-    from benchmarks.peers.profiles import COLUMNS, VIEW
-    from benchmarks.peers.profiles import SCHEMA as PEERS_SCHEMA
-    from odp.core.exports import USER_PROFILES
-    from odp.core.extract import Selection
-    from odp.core.settings import Settings
-    from odp.core.window import Window
-    from odp.sql_files import SQL_DIR
+def create_view(dsn: str) -> None:
+    """
+    Create the view that the peers read: the project's mapping query over all rows, with ids as text.
 
+    :param dsn: connection string of the replica.
+    """
     parameters = Selection(window=Window(), as_of=datetime.now(timezone.utc)).parameters(Settings())
     mapping = Path(SQL_DIR, USER_PROFILES.sql).read_text(encoding="utf-8").strip().rstrip(";")
-    ids = {name for name in COLUMNS if name.endswith("_id")}
-    columns = ", ".join(f"{name}::text" if name in ids else name for name in COLUMNS)
-    with psycopg.connect(world.dsn(replica), options=f"-c search_path={SCHEMA}") as connection:
+    columns = ", ".join(f"{name}::text" if name.endswith("_id") else name for name in profiles.COLUMNS)
+    with psycopg.connect(dsn, options=f"-c search_path={SCHEMA}") as connection:
         query = psycopg.ClientCursor(connection).mogrify(mapping, parameters)
-        schema, view = sql.Identifier(PEERS_SCHEMA), sql.Identifier(PEERS_SCHEMA, VIEW)
+        schema, view = sql.Identifier(profiles.SCHEMA), sql.Identifier(profiles.SCHEMA, profiles.VIEW)
         connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(schema))
         connection.execute(sql.SQL("DROP VIEW IF EXISTS {}").format(view))
         head = sql.SQL("CREATE VIEW {} AS SELECT ").format(view).as_string(connection)

@@ -136,7 +136,9 @@ class Suite:
 
     def profile(self) -> list[Figures]:
         """Where the time of transform and load goes."""
-        return [one for workload in WORKLOADS.values() for one in measure_profile(self._world, workload, workload.rows(self._rows))]
+        return [
+            one for workload in WORKLOADS.values() for one in measure_profile(self._world, workload, workload.rows(self._rows))
+        ]
 
     def _say(self, name: str, rows: int, what: str, rate: float, more: str = "") -> None:
         self._report(f"{name:<14}{rows:>10,}  {what:<10}{rate:>10,.0f}/s  {more}")
@@ -161,7 +163,9 @@ def machine(world: BenchmarkWorld) -> dict[str, str]:
     """
     with psycopg.connect(world.dsn("postgres")) as connection:
         server = connection.execute("SHOW server_version").fetchone()
-    names = [line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    names = [
+        line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")
+    ]
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=PROJECT, capture_output=True, text=True, check=False)
     return {
         "processors": f"{os.cpu_count()} ({names[0] if names else platform.processor() or platform.machine()})",

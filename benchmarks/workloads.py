@@ -33,9 +33,7 @@ class Workload:
         return max(1, int(size * self.share))
 
 
-PROFILES = Workload(
-    name="profiles", export_id="user_profile_odp_export", family="profiles", seed={"user_profiles": 1}
-)
+PROFILES = Workload(name="profiles", export_id="user_profile_odp_export", family="profiles", seed={"user_profiles": 1})
 CUSTOMERS = Workload(name="customers", export_id="customer_odp_export", family="objects", seed={"customers": 1})
 PRODUCTS = Workload(name="products", export_id="product_odp_export", family="objects", seed={"products": 1})
 ORDERS = Workload(

@@ -8,11 +8,12 @@ export that reads these rows and sends these bodies from one process can be fast
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import queue
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import orjson
@@ -22,6 +23,7 @@ from psycopg.rows import dict_row
 from benchmarks.peers.profiles import BATCH, DSN, HEADERS, SCHEMA, URL, VIEW, to_profile
 
 _CONNECTIONS = 8
+_PATIENCE_SECONDS = 60
 
 
 def main() -> None:
@@ -56,31 +58,25 @@ def _batches(connection: psycopg.Connection) -> Iterator[int]:
 
 def _send(bodies: Iterator[bytes]) -> None:
     waiting: queue.Queue[bytes | None] = queue.Queue(2 * _CONNECTIONS)
-    failures: list[BaseException] = []
+    refused: list[int] = []
 
     def send() -> None:
         connection = http.client.HTTPConnection(urlsplit(URL).netloc)
         while (body := waiting.get()) is not None:
-            try:
-                connection.request("POST", "/v3/profiles", body, HEADERS)
-                answer = connection.getresponse()
-                answer.read()
-                if answer.status != 202:
-                    raise RuntimeError(f"The sink answered {answer.status}")
-            except Exception as error:
-                failures.append(error)
+            connection.request("POST", "/v3/profiles", body, HEADERS)
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status != 202:
+                refused.append(answer.status)
 
-    threads = [threading.Thread(target=send) for _ in range(_CONNECTIONS)]
-    for thread in threads:
-        thread.start()
-    for body in bodies:
-        waiting.put(body)
-    for _ in threads:
-        waiting.put(None)
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
+    with ThreadPoolExecutor(_CONNECTIONS) as pool:
+        senders = [pool.submit(send) for _ in range(_CONNECTIONS)]
+        for body in itertools.chain(bodies, [None] * _CONNECTIONS):
+            waiting.put(body, timeout=_PATIENCE_SECONDS)
+        for sender in senders:
+            sender.result()
+    if refused:
+        raise RuntimeError(f"The sink answered {refused[0]} to {len(refused)} requests")
 
 
 def _seconds(work: object) -> float:

@@ -1,4 +1,4 @@
-"""What every peer does to a row: the profile ODP is sent, and the contract it must meet. The environment says where from and to."""
+"""What every peer does to a row: the profile ODP is sent, and the contract it must meet. The environment names both ends."""
 
 from __future__ import annotations
 
