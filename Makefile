@@ -5,13 +5,18 @@ BIN := $(VENV)/bin
 # Some environments switch bytecode caches off, which makes each Airflow command compile its imports again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo up env test lint format lock clean
+# What make bench measures: how many rows, and which sections (everything by default).
+ROWS ?= 1000000
+SECTIONS ?=
+
+.PHONY: help install demo up env test bench lint format lock clean
 
 help:
 	@echo "make demo     run the six exports end to end, from a generated Commerce replica to a sandbox ODP"
 	@echo "make up       the same world with Airflow's UI and scheduler, until Ctrl-C"
 	@echo 'make env      eval "$$(make -s env)" gives a shell whose airflow commands work against that world'
 	@echo "make test     every test"
+	@echo "make bench    measure the exports beside other tools and write docs/benchmarks.md; ROWS=20000 for a quick look"
 	@echo "make lint     ruff, mypy and import-linter"
 	@echo "make format   let ruff format the code"
 	@echo "make lock     resolve constraints.txt anew"
@@ -38,6 +43,10 @@ env: install
 test: install
 	$(BIN)/pytest
 
+bench: install
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt -c constraints.txt
+	@$(BIN)/python -m benchmarks $(SECTIONS) --rows $(ROWS)
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -51,7 +60,11 @@ format: install
 lock: install
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --upgrade \
-		requirements-dev.txt -o constraints.txt
+		requirements-dev.txt benchmarks/requirements.txt -o constraints.txt
+	for tool in dlt singer; do \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-annotate --upgrade \
+			--custom-compile-command "make lock" benchmarks/requirements-$$tool.in -o benchmarks/requirements-$$tool.txt; \
+	done
 
 clean:
-	rm -rf $(VENV) .sandbox
+	rm -rf $(VENV) .sandbox .benchmarks

@@ -18,9 +18,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sandbox.postgres import PostgresServer
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 PROJECT = Path(__file__).resolve().parents[1]
 SANDBOX_KEY = "sandbox.only-for-this-machine"
@@ -58,7 +61,7 @@ class World:
         self.postgres = PostgresServer(self.folder / "postgres", self.ports["postgres"])
         self._odp: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> World:
+    def __enter__(self) -> Self:
         """Start PostgreSQL and the sandbox ODP."""
         self.airflow_home.mkdir(parents=True, exist_ok=True)
         self.postgres.start()
