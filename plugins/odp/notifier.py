@@ -14,6 +14,7 @@ from odp.core.exports import EXPORTS
 from odp.core.settings import EMAIL, VARIABLE_NAME, Notification, read_settings
 
 if TYPE_CHECKING:
+    import jinja2
     from airflow.sdk import Context
 
     from odp.core.notification import Event, Message
@@ -45,6 +46,14 @@ class OdpNotifier(BaseNotifier):
         self.event = event
         self.odp_conn_id = odp_conn_id
         self.ledger_conn_id = ledger_conn_id
+
+    def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
+        """
+        Render nothing, having no templates: ``airflow dags test`` hands over a DAG that could not.
+
+        :param context: Airflow's context.
+        :param jinja_env: not needed.
+        """
 
     async def async_notify(self, context: Context) -> None:
         """
@@ -86,6 +95,7 @@ class OdpNotifier(BaseNotifier):
             deadline=str(context["deadline"]["deadline_time"]) if "deadline" in context else None,  # type: ignore[typeddict-item]
             dry_run=bool((run["conf"] or {}).get("DryRun")),
             run=self._history(run["dag_id"], run["run_id"]),
+            is_about_people=any(export.dag_id == run["dag_id"] and export.family == "profiles" for export in EXPORTS),
         )
 
     def _history(self, dag_id: str, run_id: str) -> EndedRun | None:
@@ -108,7 +118,7 @@ class OdpNotifier(BaseNotifier):
     def _send(self, receiver: Notification, message: Message, context: Context) -> None:
         try:
             texts = {"subject": message.subject, "text": message.text, "html": message.html}
-            _notifier(receiver)({**context, "odp": texts})
+            _notifier(receiver)({**_renderable(context), "odp": texts})
         except Exception:
             self.log.exception("The notifier %s could not tell: %s", receiver.notifier, message.subject)
 
@@ -121,6 +131,11 @@ def _notifier(receiver: Notification) -> BaseNotifier:
     # As templates: what is rendered into them is not rendered again, whatever a row holds.
     texts = {"subject": "{{ odp.subject }}", "html_content": "{{ odp.html }}"}
     return SmtpNotifier(to=list(receiver.to), smtp_conn_id=receiver.connection, **{**texts, **receiver.arguments})
+
+
+def _renderable(context: Context) -> dict[str, Any]:
+    """Return the context without a DAG that cannot render templates, as the one of ``airflow dags test`` cannot."""
+    return {name: value for name, value in context.items() if name != "dag" or hasattr(value, "get_template_env")}
 
 
 def _run_of(context: Context) -> dict[str, Any]:

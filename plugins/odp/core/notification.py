@@ -2,7 +2,7 @@
 What people are told about a run: the message, and who gets it.
 
 A message leaves the systems that may hold personal data, so none goes into it: ODP's words and the texts of errors stay in
-Airflow's log, which the message links to, and what looks like an e-mail address is masked or replaced by Commerce's id.
+Airflow's log, which the message links to, rejected people are named by Commerce's id, and e-mail addresses are masked.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from odp.core.settings import Notification
 Event = Literal["success", "failure", "deadline"]
 
 _ADDRESS = re.compile(r"[^\s@<>\"',;:()]+@[^\s@<>\"',;:()]+")
+_ID = re.compile(r"[0-9A-Fa-f-]{36}")
 _HEADLINES: dict[Event, str] = {"success": "succeeded", "failure": "failed", "deadline": "is not finished in time"}
 
 
@@ -47,6 +48,7 @@ class Message:
     :param deadline: the deadline it missed.
     :param dry_run: whether it sent nothing on purpose.
     :param run: what the ledger knows of it; ``None`` if it could not be asked or knows nothing.
+    :param is_about_people: whether the keys of its records are people's addresses or names.
     """
 
     event: Event
@@ -57,6 +59,7 @@ class Message:
     deadline: str | None = None
     dry_run: bool = False
     run: EndedRun | None = None
+    is_about_people: bool = False
 
     @property
     def rejected(self) -> int:
@@ -100,7 +103,7 @@ class Message:
             yield "Rows", f"{self.run.counts['extracted']} extracted: {fates}"
         rejects = self.run.rejects if self.run else ()
         for number, reject in enumerate(rejects, start=1):
-            yield f"Reject {number}", _in_words(reject)
+            yield f"Reject {number}", _in_words(reject, is_about_people=self.is_about_people)
         yield "Details and logs", self.link
         if self.event != "success":
             yield "What to do", "docs/operations.md"
@@ -121,8 +124,10 @@ def _cause(run: EndedRun | None) -> str | None:
     return f"{name}: {meaning.splitlines()[0]}" if meaning else name if name.isidentifier() else None
 
 
-def _in_words(reject: KeptReject) -> str:
-    key = reject.record_key if reject.record_key == mask(reject.record_key) else reject.entity_id
+def _in_words(reject: KeptReject, *, is_about_people: bool) -> str:
+    key = reject.record_key
+    if is_about_people:
+        key = reject.entity_id if _ID.fullmatch(reject.entity_id) else "(named in the log)"
     # ODP may quote the value that it refuses; the checks of this package name the field and the rule only.
     reason = "refused by ODP, whose words are in the log" if reject.odp_answer else reject.reason
     return mask(f"{key}: {reason}")
