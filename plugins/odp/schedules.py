@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from airflow.sdk import CronDataIntervalTimetable
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert
+from croniter import croniter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from odp.core.exceptions import SettingsError
@@ -39,6 +40,13 @@ class DagSchedule(BaseModel):
         default=None,
         description="When a scheduled run has to be finished: the next HH:MM after it is due, or a number of minutes after that.",
     )
+
+    @field_validator("schedule")
+    @classmethod
+    def _is_a_cron_expression(cls, value: str | None) -> str | None:
+        if value is not None and not croniter.is_valid(value):
+            raise ValueError(f"{value!r} is no cron expression; write one such as 30 2 * * *")
+        return value
 
 
 class Schedules(BaseModel):
