@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from odp.core.commerce import READS
 from odp.core.contract import contract_fields
 from odp.core.exports import Export
 from odp.core.parameters import PARAMETERS
@@ -36,7 +35,6 @@ def render_doc_md(export: Export) -> str:
     :param export: the export.
     """
     contract = export.contract
-    tables = [table for file in (export.sql, *export.lookups.values()) for table in READS[file]]
     key = " + ".join(contract.key) + (" + action" if contract is Order else "")
     lines = [
         f"### {export.title}",
@@ -47,7 +45,7 @@ def render_doc_md(export: Export) -> str:
         "",
         "| | |",
         "|---|---|",
-        f"| Reads | {', '.join(tables)} (connection `commerce_db`) |",
+        f"| Reads | {', '.join(export.tables)} (connection `commerce_db`) |",
         f"| Mapping | `include/sql/{export.sql}`: column alias = ODP field |",
         f"| Sends to | `POST /v3{export.path}` (connection `odp_default`) |",
         f"| Record key | {key} |",
