@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -44,15 +45,15 @@ def test_tables_and_odp_s_objects_are_linked(airflow_db: World, tmp_path: Path) 
     links = {event["job"]["name"]: (names(event["inputs"]), names(event["outputs"])) for event in completed}
 
     replica = f"postgres://127.0.0.1:{airflow_db.ports['postgres']} commerce.dbo."
-    staged = {export: f"file {staging}/{export.dag_id}" for export in (WAREHOUSES, ORDERS)}
+    staged = {export.dag_id: f"file {staging}/{export.dag_id}" for export in (WAREHOUSES, ORDERS)}
     read, written = links[f"{WAREHOUSES.dag_id}.extract"]
     assert {f"{replica}warehouse", f"{replica}country"} <= read
-    assert written == {staged[WAREHOUSES]}
-    assert links[f"{WAREHOUSES.dag_id}.load"] == ({staged[WAREHOUSES]}, {f"{odp.url} objects/warehouses"})
+    assert written == {staged[WAREHOUSES.dag_id]}
+    assert links[f"{WAREHOUSES.dag_id}.load"] == ({staged[WAREHOUSES.dag_id]}, {f"{odp.url} objects/warehouses"})
     read, written = links[f"{ORDERS.dag_id}.extract"]
     assert {f"{replica}customerorder", f"{replica}orderline", f"{replica}orderstatusmapping"} <= read
-    assert written == {staged[ORDERS]}
-    assert links[f"{ORDERS.dag_id}.load"] == ({staged[ORDERS]}, {f"{odp.url} events", f"{odp.url} objects/orders"})
+    assert written == {staged[ORDERS.dag_id]}
+    assert links[f"{ORDERS.dag_id}.load"] == ({staged[ORDERS.dag_id]}, {f"{odp.url} events", f"{odp.url} objects/orders"})
 
 
 def names(datasets: list[dict[str, Any]]) -> set[str]:
