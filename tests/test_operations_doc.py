@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from odp.core import exceptions
-from odp.core.settings import Settings
+from odp.core.settings import Settings, read_settings
+from odp.schedules import Schedules
 from sandbox.world import PROJECT
 
 PAGE = (PROJECT / "docs" / "operations.md").read_text()
@@ -83,6 +85,19 @@ def test_every_setting_it_names_exists() -> None:
     named = set(re.findall(r"the setting `(\w+)`", PAGE))
     assert named
     assert named <= set(Settings.model_fields)
+
+
+def test_the_examples_of_settings_and_schedules_are_right() -> None:
+    page = (PROJECT / "docs" / "schedules-and-notifications.md").read_text()
+    examples = [json.loads(block) for block in re.findall(r"```json\n(.+?)```", page, re.S)]
+    readme = [json.loads(line) for line in re.findall(r"^    (\{.+\})$", (PROJECT / "README.md").read_text(), re.M)]
+    assert len(examples) == 3
+    assert len(readme) == 2
+    for example in examples + readme:
+        if "dags" in example:
+            Schedules.model_validate(example)
+        else:
+            read_settings(example)
 
 
 def test_the_links_lead_somewhere() -> None:
