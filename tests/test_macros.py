@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +22,7 @@ from sandbox.world import PROJECT, World
 from tests.e2e.runs import load_dag, run_as, run_by_hand
 
 DAY = (datetime(2026, 11, 2, tzinfo=timezone.utc), datetime(2026, 11, 3, tzinfo=timezone.utc))
+ORDERS = "order_odp_export"
 EVERYTHING = ("-infinity", "infinity")
 ONE_DAY = ("2026-11-02T00:00:00+00:00", "2026-11-03T00:00:00+00:00")
 
@@ -28,7 +30,18 @@ ONE_DAY = ("2026-11-02T00:00:00+00:00", "2026-11-03T00:00:00+00:00")
 def dag_run(run_type: Any, **times: Any) -> SimpleNamespace:
     """What a template sees of a run, as far as the macros read it."""
     unset = dict.fromkeys(("data_interval_start", "data_interval_end", "logical_date"))
-    return SimpleNamespace(**{"run_type": run_type, "run_after": DAY[1], "conf": {}, **unset, **times})
+    return SimpleNamespace(**{"dag_id": ORDERS, "run_type": run_type, "run_after": DAY[1], "conf": {}, **unset, **times})
+
+
+@pytest.fixture(autouse=True)
+def settings(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Set the Variable ``odp_settings``, to nothing at first."""
+
+    def set_variable(**values: Any) -> None:
+        monkeypatch.setenv("AIRFLOW_VAR_ODP_SETTINGS", json.dumps(values))
+
+    set_variable()
+    return set_variable
 
 
 def window(run: SimpleNamespace, **params: Any) -> tuple[str, str]:
@@ -41,6 +54,24 @@ INTERVAL = {"data_interval_start": DAY[0], "data_interval_end": DAY[1], "logical
 @pytest.mark.parametrize("run_type", [DagRunType.SCHEDULED, "scheduled", DagRunType.BACKFILL_JOB, "backfill"])
 def test_scheduled_and_backfill_runs_take_their_interval(run_type: Any) -> None:
     assert window(dag_run(run_type, **INTERVAL), LookBackDays=None, StartDate=None) == ONE_DAY
+
+
+def test_a_setting_lets_scheduled_runs_look_back(settings: Callable[..., None]) -> None:
+    settings(exports={ORDERS: {"look_back_days": 7}})
+    week = ((DAY[1] - timedelta(days=7)).isoformat(), DAY[1].isoformat())
+    assert window(dag_run("scheduled", **INTERVAL)) == week
+    assert window(dag_run("scheduled", dag_id="product_odp_export", **INTERVAL)) == ONE_DAY
+    # What was asked for explicitly stays as it is: parameters, the days of a backfill, everything.
+    assert window(dag_run("scheduled", **INTERVAL), LookBackDays=1) == ONE_DAY
+    assert window(dag_run("scheduled", **INTERVAL), StartDate="2026-11-02") == (ONE_DAY[0], "infinity")
+    assert window(dag_run("backfill", **INTERVAL)) == ONE_DAY
+    assert window(dag_run("manual", **INTERVAL)) == EVERYTHING
+
+
+def test_wrong_settings_fail_a_scheduled_run_in_a_sentence(settings: Callable[..., None]) -> None:
+    settings(exports={"orders": {}})
+    with pytest.raises(AirflowFailException, match="there is no export orders; the exports are warehouse_odp_export, "):
+        window(dag_run("scheduled", **INTERVAL))
 
 
 @pytest.mark.parametrize("run_type", [DagRunType.MANUAL, "manual", "asset_triggered"])
@@ -150,7 +181,8 @@ files = {name: Path(module.__file__) for name, module in list(sys.modules.items(
 ours = {name: str(file.relative_to(plugins)) for name, file in files.items() if file.is_relative_to(plugins)}
 print(json.dumps({
     "errors": core.get_import_errors(),
-    "plugins": [plugin.name for plugin in core._get_plugins()[0]],
+    "ours": [plugin.name for plugin in core._get_plugins()[0] if plugin.name == "odp"],
+    "deadlines": list(core.get_deadline_references_plugins()),
     "macros": sorted(name for name in vars(macros.odp) if name.startswith("window")),
     "rendered": macros.odp.window_start.__module__,
     "stdlib replaced": sorted(set(ours) & set(sys.stdlib_module_names)),
@@ -167,7 +199,8 @@ def test_the_plugin_loads_and_leaves_the_standard_library_alone(tmp_path: Path) 
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout.splitlines()[-1]) == {
         "errors": {},
-        "plugins": ["odp"],
+        "ours": ["odp"],
+        "deadlines": ["odp.deadlines.DueDeadline"],
         "macros": ["window_end", "window_start"],
         "rendered": "odp.macros",
         "stdlib replaced": [],

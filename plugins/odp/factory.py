@@ -5,16 +5,18 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param
+from airflow.sdk import DAG, Param
 
 from odp.core.dag_docs import MAINTENANCE_DOC, render_doc_md
 from odp.core.exports import Export
 from odp.core.parameters import PARAMETERS
+from odp.notifier import OdpNotifier
 from odp.operators.extract import CommerceExtractOperator
 from odp.operators.load import OdpLoadOperator
 from odp.operators.maintenance import OdpMaintenanceOperator
 from odp.operators.reconcile import OdpReconcileOperator
 from odp.operators.transform import OdpTransformOperator
+from odp.schedules import read_schedules
 from odp.sql_files import SQL_DIR
 
 
@@ -25,15 +27,19 @@ def build_export_dag(export: Export) -> DAG:
     :param export: the export.
     :return: a DAG with one run at a time, so that two runs of an export do not race, and without catchup.
     """
+    schedules = read_schedules()
     with DAG(
         dag_id=export.dag_id,
         dag_display_name=export.title,
         description=export.summary,
         doc_md=render_doc_md(export),
-        schedule=CronDataIntervalTimetable(export.schedule, timezone="UTC"),
+        schedule=schedules.timetable(export.dag_id, export.schedule),
+        deadline=schedules.deadline(export.dag_id),
         start_date=datetime(2020, 1, 1, tzinfo=timezone.utc),
         catchup=False,
         max_active_runs=1,
+        on_success_callback=OdpNotifier("success"),
+        on_failure_callback=OdpNotifier("failure"),
         params={
             parameter.name: Param(parameter.default, title=parameter.title, description=parameter.description, **parameter.schema)
             for parameter in PARAMETERS
@@ -69,15 +75,19 @@ def build_maintenance_dag() -> DAG:
     :return: the DAG ``odp_maintenance``.
     """
     orders: dict[str, Any] = {"type": ["null", "array"], "items": {"type": "string"}}
+    schedules = read_schedules()
     with DAG(
         dag_id="odp_maintenance",
         dag_display_name="ODP Maintenance",
         description="Removes staged files, closed rejects and run history past their age; releases uncertain events.",
         doc_md=MAINTENANCE_DOC,
-        schedule=CronDataIntervalTimetable("30 3 * * *", timezone="UTC"),
+        schedule=schedules.timetable("odp_maintenance", "30 3 * * *"),
+        deadline=schedules.deadline("odp_maintenance"),
         start_date=datetime(2020, 1, 1, tzinfo=timezone.utc),
         catchup=False,
         max_active_runs=1,
+        on_success_callback=OdpNotifier("success"),
+        on_failure_callback=OdpNotifier("failure"),
         params={
             "DeliveredOrders": Param(
                 None,

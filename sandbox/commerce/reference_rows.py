@@ -84,14 +84,16 @@ STATUS_ACTIONS: Mapping[str, str | None] = {
     "QuoteProposed": None,
 }
 
-POST_PROCESSORS = {
-    "ProductOdpExport": "ODP Product Export",
-    "WarehouseOdpExport": "ODP Warehouse Export",
-    "OrderOdpExport": "ODP Order Export",
-    "CustomerOdpExport": "ODP Customer Export",
-    "UserProfileOdpExport": "ODP User Profile Export",
-    "CustomerToUserMappingOdpExport": "ODP Customer To User Mapping Export",
-}
+# Post processor, name, recurrence (type, interval and hour; a cron expression; none), LookBackDays, when to notify whom.
+JOBS: tuple[tuple[str, str, tuple[str, int, int] | str | None, str, str, str], ...] = (
+    ("ProductOdpExport", "ODP Product Export", ("Days", 1, 2), "1", "Failure", "catalog@example.com"),
+    ("WarehouseOdpExport", "ODP Warehouse Export", ("Weeks", 1, 3), "7", "Failure", ""),
+    ("OrderOdpExport", "ODP Order Export", ("Hours", 4, 1), "1", "Completion", "orders@example.com; it@example.com"),
+    ("CustomerOdpExport", "ODP Customer Export", "30 2 * * 1-5", "3", "Failure", "crm@example.com"),
+    ("UserProfileOdpExport", "ODP User Profile Export", ("Days", 2, 4), "", "SuccessOnly", "crm@example.com"),
+    ("CustomerToUserMappingOdpExport", "ODP Customer To User Mapping Export", None, "", "Failure", ""),
+)  # fmt: skip
+POST_PROCESSORS = {processor: name for processor, name, *_ in JOBS}
 
 
 def uid(seed: int, entity: str, key: object) -> UUID:
@@ -167,23 +169,34 @@ def _tables(seed: int, now: datetime) -> Iterator[tuple[str, list[Row]]]:
             for status, action in STATUS_ACTIONS.items()
         ],
     )
-    yield (
-        "JobDefinition",
-        [
-            {"key": processor, "Name": name, "PostProcessor": processor, "JobType": "Refresh", "NotifyCondition": "Failure"}
-            for processor, name in POST_PROCESSORS.items()
-        ],
-    )
+    yield "JobDefinition", [_job(now, *job) for job in JOBS]
     yield (
         "JobDefinitionParameter",
         [
-            {"JobDefinitionId": uid(seed, "JobDefinition", processor), "Sequence": n, "Name": name, "ValueType": kind}
-            for processor in POST_PROCESSORS
+            {
+                "JobDefinitionId": uid(seed, "JobDefinition", processor), "Sequence": n, "Name": name, "ValueType": kind,
+                "DefaultValue": days if name == "LookBackDays" else "",
+            }
+            for processor, _, _, days, _, _ in JOBS
             for n, (name, kind) in enumerate(
                 [("LookBackDays", "Number"), ("StartDate", "SpecificDateTime"), ("EndDate", "SpecificDateTime")], start=1
             )
         ],
-    )
+    )  # fmt: skip
+
+
+def _job(
+    now: datetime, processor: str, name: str, recurrence: tuple[str, int, int] | str | None, _: str, condition: str, email: str
+) -> Row:
+    kind, interval, hour = recurrence if isinstance(recurrence, tuple) else ("Days", 1, 0)
+    return {
+        "key": processor, "Name": name, "PostProcessor": processor, "JobType": "Refresh",
+        "NotifyCondition": condition, "NotifyEmail": email, "LinkedJobCondition": "SuccessOnly",
+        "RecurringJob": recurrence is not None, "RecurringType": kind, "RecurringInterval": interval,
+        "RecurringStartDateTime": (now - timedelta(days=60)).replace(hour=hour) if recurrence else None,
+        "RecurringAdvancedMode": isinstance(recurrence, str),
+        "RecurringCronExpression": recurrence if isinstance(recurrence, str) else None,
+    }  # fmt: skip
 
 
 def _categories(seed: int, now: datetime) -> list[Row]:

@@ -12,7 +12,7 @@ from odp.core.dag_docs import MAINTENANCE_DOC, render_doc_md
 from odp.core.exports import EXPORTS, ORDERS, PRODUCTS, Export
 from odp.core.parameters import PARAMETERS
 from odp.core.records import OrderItem
-from odp.core.settings import Settings
+from odp.core.settings import ExportSettings, Settings
 
 ANY_EXPORT = pytest.mark.parametrize("export", EXPORTS, ids=lambda export: export.dag_id)
 
@@ -25,6 +25,16 @@ def test_it_names_what_the_export_replaces_reads_and_sends_to(export: Export) ->
         assert words in text
     for file in (export.sql, *export.lookups.values()):
         assert all(re.search(rf"\b{table}\b", text) for table in READS[file])
+
+
+@ANY_EXPORT
+def test_it_names_settings_and_files_that_exist(export: Export) -> None:
+    text = render_doc_md(export)
+    assert {"notify", "exports"} <= set(Settings.model_fields)
+    assert "look_back_days" in ExportSettings.model_fields
+    for words in ("`notify`", "`exports`", "`look_back_days`", "`include/schedules.json`", "`docs/operations.md`"):
+        assert words in text
+    assert all(f"`POST /v3{path}`" in text for path in export.targets)
 
 
 @ANY_EXPORT

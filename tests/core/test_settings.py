@@ -113,3 +113,26 @@ def test_every_setting_is_described() -> None:
 
 def test_no_retry_can_mend_a_wrong_setting() -> None:
     assert issubclass(SettingsError, CannotSucceedError)
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        ({"condition": "sometimes", "to": "a@example.com"}, "notify.0.condition"),
+        ({"condition": "failure"}, "an e-mail needs at least one address in 'to'"),
+        ({"condition": "failure", "to": "the team"}, "an e-mail needs at least one address in 'to'"),
+        ({"condition": "failure", "notifier": "a.B", "to": "a@example.com"}, "'to' and 'connection' are for email"),
+        ({"condition": "failure", "notifier": "no path"}, "notify.0.notifier"),
+    ],
+)
+def test_a_wrong_receiver_is_refused(entry: dict[str, Any], problem: str) -> None:
+    with pytest.raises(SettingsError, match=problem):
+        read_settings({"notify": [entry]})
+
+
+def test_one_export_may_differ() -> None:
+    everybody = [{"condition": "failure", "to": "all@example.com"}]
+    settings = read_settings({"notify": everybody, "exports": {"order_odp_export": {"notify": [], "look_back_days": 2}}})
+    orders, products = settings.for_export("order_odp_export"), settings.for_export("product_odp_export")
+    assert (orders.notify, orders.look_back_days) == ((), 2)
+    assert ([one.to for one in products.notify or ()], products.look_back_days) == ([("all@example.com",)], None)

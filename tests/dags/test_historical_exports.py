@@ -77,7 +77,10 @@ from airflow.sdk import DAG, BaseOperator, CronDataIntervalTimetable, ObjectStor
 DagBag(sys.argv[1])
 before, reached_before = set(sys.modules), len(reached)
 bag = DagBag(sys.argv[2])
-heavy = {"pandas", "polars", "psycopg", "requests", "zstandard", "orjson", "tenacity", "fsspec", "s3fs", "boto3", "sandbox"}
+heavy = {
+    "openlineage", "pandas", "polars", "psycopg", "requests", "zstandard",
+    "orjson", "tenacity", "fsspec", "s3fs", "boto3", "sandbox",
+}
 roots = {name.partition(".")[0] for name in set(sys.modules) - before}
 print(json.dumps({
     "dags": len(bag.dags), "errors": bag.import_errors, "heavy": sorted(heavy & roots), "ours": sorted({"odp"} & roots),

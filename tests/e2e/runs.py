@@ -145,7 +145,10 @@ def run_as(dag: Any, run_type: str, interval: tuple[datetime, datetime], **conf:
     # A DAG has one run a logical date; an earlier test may have made it.
     session.execute(delete(DagRun).where(DagRun.dag_id == dag.dag_id, DagRun.logical_date == interval[0]))
     session.commit()
-    run = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag)).create_dagrun(
+    serialized = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+    # They are no part of what is serialised; dag.test() puts them back in the same way.
+    serialized.on_success_callback, serialized.on_failure_callback = dag.on_success_callback, dag.on_failure_callback
+    run = serialized.create_dagrun(
         run_id=f"{run_type}__{datetime.now(timezone.utc).isoformat()}",
         run_type=DagRunType(run_type),
         logical_date=interval[0],

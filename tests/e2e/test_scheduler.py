@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import subprocess
@@ -23,18 +24,32 @@ from sandbox.odp.server import SandboxOdp
 from sandbox.up import Airflow
 from sandbox.world import LOGIN, PROJECT, SANDBOX_KEY, Sizes, World
 from tests.e2e.expected import Source, held_order_events
+from tests.mailbox import Mailbox, body_of
 
 pytestmark = [pytest.mark.scheduler, pytest.mark.timeout(600)]
 
 ORDERS, PRODUCTS = "order_odp_export", "product_odp_export"
 RUN_SECONDS = 150
+NOTIFY = [{"condition": name, "to": f"{name}@example.com"} for name in ("success", "failure", "deadline")]
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def mailbox() -> Iterator[Mailbox]:
+    """The mail server that Airflow's connection leads to."""
+    with Mailbox() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, mailbox: Mailbox) -> Iterator[World]:
     """A world of its own with Airflow running in it; afterwards nothing of it may be left."""
     folder = tmp_path_factory.mktemp("scheduler")
-    with World(folder) as world:
+    schedules = folder / "schedules.json"
+    # The run of the last midnight, which is due, is late one minute after it.
+    schedules.write_text(json.dumps({"dags": {PRODUCTS: {"deadline": 1}}}))
+    with World(folder) as world, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ODP_SCHEDULES", str(schedules))
+        patch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", mailbox.connection)
         world.fill_replica(Sizes(customers=60, orders=300))
         with Airflow(world):
             assert processes_of(world)
@@ -106,6 +121,8 @@ def odp(running: World) -> SandboxOdp:
 @pytest.fixture(scope="module", autouse=True)
 def unpaused(api: httpx.Client) -> None:
     """Wait for the dag-processor, and switch the two DAGs on that the tests run."""
+    setting = {"key": "odp_settings", "value": json.dumps({"notify": NOTIFY})}
+    assert api.post("/variables", json=setting).status_code == 201
     expected = {export.dag_id for export in EXPORTS}
     until(lambda: expected <= {dag["dag_id"] for dag in api.get("/dags").json()["dags"]}, "the DAGs")
     for dag_id in (ORDERS, PRODUCTS):
@@ -138,6 +155,30 @@ def test_a_run_with_parameters(api: httpx.Client, source: Source, odp: SandboxOd
     summary = xcom["value"] if isinstance(xcom["value"], dict) else json.loads(xcom["value"])
     assert (summary["extracted"], summary["delivered"], summary["window"]) == (3, 3, ["-infinity", "infinity"])
     assert set(wanted) <= {row["product_id"] for row in odp.dump("objects/products")}
+
+
+def test_who_wants_to_know_is_told(api: httpx.Client, mailbox: Mailbox) -> None:
+    # The settings are a Variable in Airflow's database. The dag-processor tells how runs end ...
+    conf = {"LookBackDays": 1, "StartDate": "2026-11-01T00:00:00Z"}
+    failing = api.post(f"/dags/{PRODUCTS}/dagRuns", json={"logical_date": None, "conf": conf}).json()["dag_run_id"]
+    failed = mailbox.wait_for("failure@", "ODP Product Export failed", RUN_SECONDS)
+    assert f"<td>Run</td><td>{html.escape(failing)}</td>" in body_of(failed)
+    assert "<td>Failed task</td><td>extract</td>" in body_of(failed)
+    (by_hand,) = [run for run in finished_runs(api, PRODUCTS, "manual") if run["state"] == "success"]
+    until(lambda: told_of(mailbox, "success@", by_hand["dag_run_id"]), "the message of the run that succeeded")
+    # ... and the triggerer that one is late: the scheduled one alone, because a run by hand has no deadline.
+    late = mailbox.wait_for("deadline@", "ODP Product Export is not finished in time", RUN_SECONDS)
+    assert "<td>Run</td><td>scheduled__" in body_of(late)
+    assert len(mailbox.subjects("deadline@")) == 1
+    # Each was told once; who wants to know of failures was told of the missed deadline, too.
+    assert [told_of(mailbox, "success@", by_hand["dag_run_id"]), told_of(mailbox, "failure@", failing)] == [1, 1]
+    until(lambda: len(mailbox.subjects("failure@")) == 2, "the failure and the missed deadline")
+
+
+def told_of(mailbox: Mailbox, receiver: str, run_id: str) -> int:
+    """Return how often somebody was told of a run."""
+    words = f"<td>Run</td><td>{html.escape(run_id)}</td>"
+    return sum(receiver in message["To"] and words in body_of(message) for message in mailbox.messages)
 
 
 def test_a_value_that_is_no_number_of_days_is_refused_before_a_run_is_made(api: httpx.Client) -> None:

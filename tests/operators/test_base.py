@@ -72,7 +72,7 @@ def test_a_failure_is_written_into_the_run_s_history(stages: Stages) -> None:
     with pytest.raises(ZeroDivisionError):
         failing.execute(stages.context())
     row = stages.run_row()
-    assert (row["state"], row["error"]) == ("failed", "load: by nothing")
+    assert (row["state"], row["error"]) == ("failed", "load: ZeroDivisionError: by nothing")
     assert row["finished_at"] is not None
 
 

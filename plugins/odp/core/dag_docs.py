@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from odp.core.commerce import READS
 from odp.core.contract import contract_fields
 from odp.core.exports import Export
 from odp.core.parameters import PARAMETERS
@@ -36,7 +35,6 @@ def render_doc_md(export: Export) -> str:
     :param export: the export.
     """
     contract = export.contract
-    tables = [table for file in (export.sql, *export.lookups.values()) for table in READS[file]]
     key = " + ".join(contract.key) + (" + action" if contract is Order else "")
     lines = [
         f"### {export.title}",
@@ -47,12 +45,14 @@ def render_doc_md(export: Export) -> str:
         "",
         "| | |",
         "|---|---|",
-        f"| Reads | {', '.join(tables)} (connection `commerce_db`) |",
+        f"| Reads | {', '.join(export.tables)} (connection `commerce_db`) |",
         f"| Mapping | `include/sql/{export.sql}`: column alias = ODP field |",
-        f"| Sends to | `POST /v3{export.path}` (connection `odp_default`) |",
+        f"| Sends to | {' and '.join(f'`POST /v3{path}`' for path in export.targets)} (connection `odp_default`) |",
         f"| Record key | {key} |",
         "| Selects by | `ModifiedOn` of the row or of rows that belong to it, start <= ModifiedOn < end, in UTC |",
-        "| Settings | Airflow Variable `odp_settings` |",
+        "| Settings | Airflow Variable `odp_settings`; its part `exports` for this export alone |",
+        "| Schedule | once a day, unless `include/schedules.json` says otherwise |",
+        "| Tells | those in the setting `notify` how runs end, and that one is late if it has a `deadline` |",
         "",
         "#### Parameters",
         "",
@@ -60,8 +60,8 @@ def render_doc_md(export: Export) -> str:
         "|---|---|",
         *(f"| `{parameter.name}` | {parameter.description} |" for parameter in PARAMETERS),
         "",
-        "A run triggered by hand without parameters exports **everything**. Scheduled and backfill runs export their data",
-        "interval (one day), unless parameters say otherwise.",
+        "A run triggered by hand without parameters exports **everything**. Backfill runs export their data interval (one day),",
+        "and so do scheduled runs, unless the setting `look_back_days` lets them reach further back. Parameters win over both.",
         "",
         "#### Run it again",
         "",
@@ -69,6 +69,8 @@ def render_doc_md(export: Export) -> str:
         "DAG with `StartDate` and `EndDate`, or day by day:",
         "",
         f"    airflow backfill create --dag-id {export.dag_id} --from-date 2026-11-01 --to-date 2026-11-07",
+        "",
+        "What to do about rejects, uncertain orders, missed runs and each error message: `docs/operations.md`.",
         "",
         "#### Fields",
         "",

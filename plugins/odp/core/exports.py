@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from odp.core.commerce import READS
 from odp.core.records import (
     Business,
     BusinessUser,
@@ -60,6 +61,16 @@ class Export:
     def path(self) -> str:
         """Path of the upload endpoint under ``/v3``."""
         return f"/objects/{self.contract.object_name}" if self.family == "objects" else f"/{self.family}"
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Paths under ``/v3`` of all that it writes: an order that changed after its event becomes a row of the orders object."""
+        return (self.path, f"/objects/{self.contract.object_name}") if self.family == "events" else (self.path,)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Commerce's names of the tables it reads."""
+        return tuple(table for file in (self.sql, *self.lookups.values()) for table in READS[file])
 
     def contract_for(self, settings: Settings) -> type[Record]:
         """

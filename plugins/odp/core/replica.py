@@ -106,6 +106,23 @@ def find_absences(connection: psycopg.Connection[Any], tables: Sequence[str]) ->
     return Absences(tuple(absent_tables), tuple(absent_columns), tuple(shadows))
 
 
+def locate_tables(connection: psycopg.Connection[Any], tables: Sequence[str]) -> list[tuple[str, str]]:
+    """
+    Find where the search_path leads to.
+
+    :param connection: a connection to the replica.
+    :param tables: Commerce names of tables.
+    :return: schema and name of those that the replica has, as it spells them.
+    """
+    found = connection.execute(
+        "SELECT n.nspname, c.relname FROM unnest(%s::text[]) WITH ORDINALITY AS t(name, place)"
+        " JOIN pg_class c ON c.oid = to_regclass(quote_ident(lower(t.name))) JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " ORDER BY t.place",
+        (list(tables),),
+    )
+    return [(schema, table) for schema, table in found]
+
+
 def _missing_message(connection: psycopg.Connection[Any], missing: Sequence[str]) -> str:
     search_path = connection.execute("SHOW search_path").fetchone()
     quoted = connection.execute(

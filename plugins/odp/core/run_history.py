@@ -122,6 +122,53 @@ def resume_run(ledger: Ledger, run_id: str) -> None:
     )
 
 
+@dataclass(frozen=True)
+class EndedRun:
+    """
+    A run as the history knows it.
+
+    :param window: start and end of its window, as PostgreSQL writes them.
+    :param counts: rows by what became of them, as in ``COUNTS``; all 0 until reconcile has counted.
+    :param is_counted: whether reconcile has counted.
+    :param error: which stage failed and how, ``stage: class: message``.
+    :param rejects: its first open rejects.
+    """
+
+    window: tuple[str, str]
+    counts: Mapping[str, int]
+    is_counted: bool
+    error: str | None
+    rejects: Sequence[KeptReject]
+
+
+def read_run(ledger: Ledger, run_id: str, rejects: int = 10) -> EndedRun | None:
+    """
+    Read a run's history.
+
+    :param ledger: the export's ledger.
+    :param run_id: the run.
+    :param rejects: how many of its rejects.
+    :return: ``None`` for a run that did not begin to extract.
+    """
+    values = {**ledger.scope, "run_id": run_id, "limit": rejects}
+    of_the_run = "WHERE account = %(account)s AND export = %(export)s AND run_id = %(run_id)s"
+    row = ledger.connection.execute(
+        # As text: Python has no infinite time.
+        f"SELECT window_start::text, window_end::text, summary IS NOT NULL, error, {', '.join(COUNTS)}"
+        f" FROM export_run {of_the_run}",
+        values,
+    ).fetchone()
+    if row is None:
+        return None
+    start, end, is_counted, error, *counts = row
+    kept = ledger.connection.execute(
+        f"SELECT entity_id, record_key, reason, NULL, odp_answer FROM reject {of_the_run} AND closed_at IS NULL"
+        " ORDER BY id LIMIT %(limit)s",
+        values,
+    )
+    return EndedRun((start, end), dict(zip(COUNTS, counts, strict=True)), is_counted, error, [KeptReject(*r) for r in kept])
+
+
 def open_reject_ids(ledger: Ledger, ids: Sequence[str] | None = None) -> list[str]:
     """
     List the entities whose rejects are open, longest untried first.

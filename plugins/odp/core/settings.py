@@ -5,11 +5,60 @@ from __future__ import annotations
 import json
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from odp.core.exceptions import SettingsError
 
 VARIABLE_NAME = "odp_settings"
+
+EMAIL = "email"
+"""The notifier that needs no import path: Airflow's SmtpNotifier."""
+
+
+class Notification(BaseModel):
+    """Who is told about which runs, and how."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    condition: Literal["failure", "success", "rejects", "always", "deadline"] = Field(
+        description="failure: the run failed or missed its deadline; deadline: it missed its deadline; success; "
+        "rejects: rows were rejected, however the run ended; always."
+    )
+    notifier: str = Field(
+        default=EMAIL,
+        pattern=r"^(email|[A-Za-z_]\w*(\.[A-Za-z_]\w*)+)$",
+        description="email, or the import path of any Airflow notifier class.",
+    )
+    to: tuple[str, ...] = Field(default=(), description="For email: one address, or a list of them.")
+    connection: str = Field(default="smtp_default", description="For email: id of the SMTP connection.")
+    arguments: dict[str, Any] = Field(
+        default_factory=dict,
+        description="More arguments of the notifier; templates in them may use odp.subject, odp.text and odp.html.",
+    )
+
+    @field_validator("to", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _has_an_address(self) -> Notification:
+        if self.notifier == EMAIL and not all("@" in address for address in self.to or ("",)):
+            raise ValueError("an e-mail needs at least one address in 'to'")
+        if self.notifier != EMAIL and self.model_fields_set & {"to", "connection"}:
+            raise ValueError("'to' and 'connection' are for email; give a notifier class what it needs in 'arguments'")
+        return self
+
+
+class ExportSettings(BaseModel):
+    """What one export does differently."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    look_back_days: int | None = Field(
+        default=None, ge=1, description="LookBackDays of scheduled runs; without it they export their data interval."
+    )
+    notify: tuple[Notification, ...] | None = Field(default=None, description="Instead of the notify list for all exports.")
 
 
 class Settings(BaseModel):
@@ -65,6 +114,29 @@ class Settings(BaseModel):
     statement_timeout_minutes: int = Field(
         default=120, ge=0, description="Longest time one query may run on the replica; 0 is no limit."
     )
+    notify: tuple[Notification, ...] = Field(default=(), description="Who is told how runs ended.")
+    exports: dict[str, ExportSettings] = Field(
+        default_factory=dict, description="Settings of single exports, by the id of their DAG."
+    )
+
+    @field_validator("exports")
+    @classmethod
+    def _are_exports(cls, value: dict[str, ExportSettings]) -> dict[str, ExportSettings]:
+        from odp.core.exports import EXPORTS  # which needs this module
+
+        if unknown := value.keys() - {export.dag_id for export in EXPORTS}:
+            known = ", ".join(export.dag_id for export in EXPORTS)
+            raise ValueError(f"there is no export {', '.join(sorted(unknown))}; the exports are {known}")
+        return value
+
+    def for_export(self, dag_id: str) -> ExportSettings:
+        """
+        Return what holds for one export.
+
+        :param dag_id: id of its DAG; for one without settings of its own, those for all exports hold.
+        """
+        own = self.exports.get(dag_id, ExportSettings())
+        return own if own.notify is not None else own.model_copy(update={"notify": self.notify})
 
 
 def read_settings(value: str | dict[str, Any] | None) -> Settings:

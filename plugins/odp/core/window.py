@@ -72,6 +72,7 @@ class RunTimes:
     :param interval_end: end of the data interval, if the run has one.
     :param logical_date: logical date, if the run has one.
     :param run_after: when the run was due; every run has it.
+    :param look_back_days: what a run without parameters looks back, instead of exporting its data interval.
     """
 
     takes_interval: bool
@@ -79,6 +80,7 @@ class RunTimes:
     interval_start: datetime | None = None
     interval_end: datetime | None = None
     logical_date: datetime | None = None
+    look_back_days: int | None = None
 
     @property
     def anchor(self) -> datetime:
@@ -134,6 +136,8 @@ def resolve_window(params: Mapping[str, Any], times: RunTimes) -> Window:
         return window
     if not times.takes_interval:
         return Window()
+    if times.look_back_days:
+        return Window(_look_back(times.look_back_days, times.anchor), times.anchor)
     if times.interval_start is None or times.interval_end is None or times.interval_start >= times.interval_end:
         raise ParameterError(
             "This scheduled run has no data interval, so it is unclear which rows it should export. "

@@ -137,6 +137,6 @@ class ExportStageOperator(OdpOperator):
 
         try:
             with self.open_ledger() as ledger:
-                fail_run(ledger, context["run_id"], f"{self.task_id}: {error}")
+                fail_run(ledger, context["run_id"], f"{self.task_id}: {type(error).__name__}: {error}")
         except Exception as unreachable:  # the failure itself is what the user has to see
             self.log.warning("The ledger's run history does not show this failure: %s", unreachable)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from odp.core.parameters import read_ids
@@ -12,6 +13,8 @@ from odp.operators.base import ExportStageOperator
 
 if TYPE_CHECKING:
     import psycopg
+    from airflow.providers.openlineage.extractors import OperatorLineage
+    from airflow.providers.postgres.hooks.postgres import PostgresHook
     from airflow.sdk import Context
 
     from odp.core.ledger import Ledger
@@ -120,7 +123,22 @@ class CommerceExtractOperator(ExportStageOperator):
             self.log.info("Reading %s entities again that earlier runs could not deliver", len(retried))
         return retried
 
-    def _connect(self) -> psycopg.Connection[Any]:
+    @cached_property
+    def commerce_hook(self) -> PostgresHook:
+        """The hook of the replica."""
         from airflow.providers.postgres.hooks.postgres import PostgresHook
 
-        return PostgresHook(postgres_conn_id=self.commerce_conn_id).get_conn()  # type: ignore[return-value]
+        return PostgresHook(postgres_conn_id=self.commerce_conn_id)
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        return self.commerce_hook.get_conn()  # type: ignore[return-value]
+
+    def get_openlineage_facets_on_start(self) -> OperatorLineage:
+        """Return the tables that are read and the files they are staged in, for Airflow's OpenLineage provider."""
+        from airflow.providers.openlineage.extractors import OperatorLineage
+
+        from odp.lineage import replica_tables, staged_files
+
+        return OperatorLineage(
+            inputs=replica_tables(self.commerce_hook, self.export), outputs=[staged_files(self.staging_root(), self.export)]
+        )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from odp.operators.base import ExportStageOperator
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
 
 
@@ -59,3 +60,13 @@ class OdpLoadOperator(ExportStageOperator):
             counts["not_sent"],
         )
         return counts
+
+    def get_openlineage_facets_on_start(self) -> OperatorLineage:
+        """Return the staged files and what is written in ODP, for Airflow's OpenLineage provider."""
+        from airflow.providers.openlineage.extractors import OperatorLineage
+
+        from odp.lineage import odp_targets, staged_files
+
+        return OperatorLineage(
+            inputs=[staged_files(self.staging_root(), self.export)], outputs=odp_targets(self.odp_hook, self.export)
+        )
