@@ -11,7 +11,6 @@ from odp.core.window import Window
 from odp.operators.base import ExportStageOperator
 
 if TYPE_CHECKING:
-    import psycopg
     from airflow.sdk import Context
 
     from odp.core.ledger import Ledger
@@ -65,6 +64,7 @@ class CommerceExtractOperator(ExportStageOperator):
         """
         from odp.core.extract import Selection, extract
         from odp.core.run_history import start_run
+        from odp.hooks.commerce import connect_to_commerce
 
         dag_run = context["dag_run"]
         selection = Selection(
@@ -75,7 +75,7 @@ class CommerceExtractOperator(ExportStageOperator):
         with self.open_ledger() as ledger:
             start_run(ledger, context["run_id"], selection.window, selection.ids)
             retried = [] if context["params"].get("DryRun") else self._retried(ledger, selection.ids)
-        with self._connect() as connection:
+        with connect_to_commerce(self.commerce_conn_id) as connection:
             parts = extract(
                 connection,
                 self.export,
@@ -110,8 +110,3 @@ class CommerceExtractOperator(ExportStageOperator):
         if retried:
             self.log.info("Reading %s entities again that earlier runs could not deliver", len(retried))
         return retried
-
-    def _connect(self) -> psycopg.Connection[Any]:
-        from airflow.providers.postgres.hooks.postgres import PostgresHook
-
-        return PostgresHook(postgres_conn_id=self.commerce_conn_id).get_conn()  # type: ignore[return-value]
