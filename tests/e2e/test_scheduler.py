@@ -203,7 +203,8 @@ def test_one_click_loads_everything_and_goes_on_after_a_failed_step(
     with psycopg.connect(running.dsn("commerce"), autocommit=True) as replica:
         created_on = replica.execute(
             "UPDATE dbo.customer c SET createdon = '20000-01-01' FROM dbo.customer old WHERE old.id = c.id"
-            " AND c.id = (SELECT id FROM dbo.customer WHERE NOT isguest ORDER BY modifiedon LIMIT 1) RETURNING c.id, old.createdon"
+            " AND c.id = (SELECT id FROM dbo.customer WHERE NOT isguest ORDER BY modifiedon LIMIT 1)"
+            " RETURNING c.id, old.createdon"
         ).fetchone()
         assert created_on is not None
         settings = {"key": "odp_settings", "value": json.dumps({"accept_shared_emails": True, "read_back_sample": 0})}

@@ -32,6 +32,13 @@ _INDEXES = """
         JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
     ), heap AS (
         SELECT s.name, s.first, c.oid, c.relkind, m.attnum,
+            (
+                SELECT string_agg(quote_ident(a.attname), ', '
+                    ORDER BY lower(a.attname) = s.first DESC, lower(a.attname) = 'modifiedon' DESC)
+                FROM pg_attribute a
+                WHERE a.attrelid = c.oid AND NOT a.attisdropped
+                    AND (lower(a.attname) IN ('modifiedon', s.first) OR (lower(a.attname) = 'id' AND s.first = ''))
+            ) AS columns,
             CASE WHEN c.relkind = 'p'
                 THEN (SELECT sum(pg_relation_size(p.relid)) FROM pg_partition_tree(c.oid) p)
                 ELSE pg_relation_size(c.oid) END AS bytes
@@ -39,7 +46,7 @@ _INDEXES = """
         JOIN pg_class c ON c.oid = s.relation AND c.relkind IN ('r', 'p', 'm', 'f')
         JOIN pg_attribute m ON m.attrelid = c.oid AND lower(m.attname) = 'modifiedon' AND NOT m.attisdropped
     )
-    SELECT h.name, h.relkind = 'f', h.bytes::bigint, h.oid::regclass::text, EXISTS (
+    SELECT h.name, h.relkind = 'f', h.bytes::bigint, h.oid::regclass::text, h.columns, EXISTS (
         SELECT FROM pg_index i
         WHERE i.indrelid = h.oid AND i.indisvalid AND i.indpred IS NULL AND (
             i.indkey[0] = h.attnum
@@ -76,13 +83,12 @@ def check_indexes(connection: psycopg.Connection[Any], exports: Iterable[Export]
     readers = _readers(exports)
     rows = connection.execute(_INDEXES, (list(readers), [_BEFORE_MODIFIED_ON.get(name, "") for name in readers])).fetchall()
     findings, readable, unseen = [], [], []
-    for name, is_foreign, size, relation, indexed in sorted(rows):
+    for name, is_foreign, size, relation, columns, indexed in sorted(rows):
         if is_foreign:
             unseen.append(name)
         elif indexed or size <= SMALL_TABLE_BYTES:
             readable.append(name)
         else:
-            columns = "ParentTable, ModifiedOn" if name in _BEFORE_MODIFIED_ON else "ModifiedOn, Id"
             findings.append(
                 Finding(
                     area="replica",
