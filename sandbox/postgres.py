@@ -170,11 +170,23 @@ class PostgresServer:
                     raise
         return self.dsn(name)
 
-    def _create_cluster(self) -> None:
-        self.data_dir.mkdir(parents=True, exist_ok=True)
+    def copy(self, primary: PostgresServer) -> None:
+        """
+        Make this cluster a streaming standby of another one.
+
+        :param primary: a running server that lets standbys connect (``wal_level``, ``max_wal_senders``)
+        """
+        self._create_folder()
+        self._run("pg_basebackup", f"--dbname={primary.dsn()}", "--write-recovery-conf", "--checkpoint=fast", "--no-sync")
+
+    def _create_folder(self) -> None:
+        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         if _is_root():
             _ensure_system_user()
             shutil.chown(self.data_dir, SYSTEM_USER, _system_group())
+
+    def _create_cluster(self) -> None:
+        self._create_folder()
         # The builtin provider sorts by code point and still knows lower() of every letter, on any machine alike.
         self._run(
             "initdb", "--no-sync", "--no-data-checksums", "--auth=trust", f"--username={SUPERUSER}", "--encoding=UTF8",

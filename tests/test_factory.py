@@ -9,7 +9,7 @@ from airflow.sdk import DAG, CronDataIntervalTimetable
 
 from odp.core.exports import EXPORTS, PRODUCTS, Export
 from odp.core.parameters import PARAMETERS
-from odp.factory import build_export_dag
+from odp.factory import build_export_dag, build_initial_load_dag, build_preflight_dag
 from sandbox.world import PROJECT
 
 
@@ -116,3 +116,31 @@ def test_the_window_is_a_template(built: tuple[Export, DAG]) -> None:
     assert extract.window_start == "{{ macros.odp.window_start(dag_run, params) }}"
     assert extract.window_end == "{{ macros.odp.window_end(dag_run, params) }}"
     assert {"window_start", "window_end", "sql", "lookups"} <= set(extract.template_fields)
+
+
+def test_the_preflight_is_one_task_by_hand() -> None:
+    dag = build_preflight_dag()
+    assert (dag.dag_id, dag.schedule, list(dag.task_dict)) == ("odp_preflight", None, ["preflight"])
+    assert dag.task_dict["preflight"].needs_unpaused is False
+
+
+def test_the_initial_load_runs_each_export_after_the_one_before_it() -> None:
+    dag = build_initial_load_dag()
+    assert (dag.dag_id, dag.schedule, dag.max_active_runs) == ("odp_initial_load", None, 1)
+    order = ["preflight", *(export.dag_id for export in EXPORTS)]
+    assert [task.task_id for task in dag.topological_sort()] == order
+    assert [task.upstream_task_ids for task in dag.topological_sort()] == [set(), *({task_id} for task_id in order[:-1])]
+    assert dag.task_dict["preflight"].needs_unpaused is True
+    for export in EXPORTS:
+        step = dag.task_dict[export.dag_id]
+        assert (step.trigger_dag_id, step.task_display_name, step.trigger_rule) == (export.dag_id, export.title, "all_success")
+        assert step.logical_date is None
+
+
+@pytest.mark.parametrize(("dry_run", "conf"), [(False, '{"DryRun": false}'), (True, '{"DryRun": true}')])
+def test_a_rehearsal_of_the_initial_load_is_passed_on(dry_run: bool, conf: str) -> None:
+    dag = build_initial_load_dag()
+    step = dag.task_dict["product_odp_export"]
+    context = {"params": {"DryRun": dry_run}, "run_id": "manual__2026-11-03T05:00:00+00:00"}
+    assert step.render_template(step.conf, context, dag.get_template_env()) == conf
+    assert step.render_template(step.trigger_run_id, context) == "initial_load__manual__2026-11-03T05:00:00+00:00"

@@ -5,17 +5,19 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG, BaseOperator, Param
 
-from odp.core.dag_docs import MAINTENANCE_DOC, render_doc_md
-from odp.core.exports import Export
+from odp.core.dag_docs import INITIAL_LOAD_DOC, MAINTENANCE_DOC, PREFLIGHT_DOC, render_doc_md
+from odp.core.exports import EXPORTS, Export
 from odp.core.parameters import PARAMETERS
 from odp.notifier import OdpNotifier
 from odp.operators.extract import CommerceExtractOperator
 from odp.operators.load import OdpLoadOperator
 from odp.operators.maintenance import OdpMaintenanceOperator
+from odp.operators.preflight import OdpPreflightOperator
 from odp.operators.reconcile import OdpReconcileOperator
 from odp.operators.transform import OdpTransformOperator
+from odp.operators.trigger_export import TriggerExportOperator
 from odp.schedules import read_schedules
 from odp.sql_files import SQL_DIR
 
@@ -106,4 +108,65 @@ def build_maintenance_dag() -> DAG:
         default_args={"owner": "commerce", "retries": 2, "retry_delay": timedelta(minutes=5)},
     ) as dag:
         OdpMaintenanceOperator(task_id="maintain")
+    return dag
+
+
+def build_preflight_dag() -> DAG:
+    """
+    Build the DAG that checks, when it is triggered, whether the exports can work.
+
+    :return: the DAG ``odp_preflight``.
+    """
+    with DAG(
+        dag_id="odp_preflight",
+        dag_display_name="ODP Preflight",
+        description="Checks everything that the exports need, and creates what ODP's schema lacks.",
+        doc_md=PREFLIGHT_DOC,
+        schedule=None,
+        max_active_runs=1,
+        template_searchpath=SQL_DIR,
+        tags=["odp", "commerce"],
+        default_args={"owner": "commerce"},
+    ) as dag:
+        OdpPreflightOperator(task_id="preflight")
+    return dag
+
+
+def build_initial_load_dag() -> DAG:
+    """
+    Build the DAG of a first load: a preflight, then all exports without a window, what others refer to before them.
+
+    :return: the DAG ``odp_initial_load``.
+    """
+    with DAG(
+        dag_id="odp_initial_load",
+        dag_display_name="ODP Initial Load",
+        description="Checks everything, then exports everything: warehouses, products, businesses, profiles, links, orders.",
+        doc_md=INITIAL_LOAD_DOC,
+        schedule=None,
+        max_active_runs=1,
+        template_searchpath=SQL_DIR,
+        params={
+            "DryRun": Param(
+                False,
+                title="Dry run",
+                description="Rehearse: everything but the sending. Counts and rejects show in each export's own run.",
+                type="boolean",
+            )
+        },
+        tags=["odp", "commerce"],
+        default_args={"owner": "commerce", "retry_delay": timedelta(minutes=1)},
+    ) as dag:
+        previous: BaseOperator = OdpPreflightOperator(task_id="preflight", needs_unpaused=True)
+        for export in EXPORTS:
+            step = TriggerExportOperator(
+                task_id=export.dag_id,
+                task_display_name=export.title,
+                trigger_dag_id=export.dag_id,
+                trigger_run_id="initial_load__{{ run_id }}",
+                conf='{"DryRun": {{ params.DryRun | tojson }}}',
+                retries=3,
+            )
+            previous >> step
+            previous = step
     return dag

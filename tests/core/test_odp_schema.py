@@ -12,16 +12,18 @@ import pytest
 from odp.core.bodies import Body
 from odp.core.client import ClientOptions, OdpClient
 from odp.core.contract import Column, extended_contract, odp_types
-from odp.core.exceptions import CannotSucceedError, OdpApiError, OdpForbiddenError
+from odp.core.exceptions import CannotSucceedError, OdpApiError, OdpForbiddenError, OdpUnavailableError
 from odp.core.exports import EXPORTS
 from odp.core.odp_schema import display_name, ensure_schema
 from odp.core.order_lines import ITEM_COLUMNS
 from odp.core.records import Business, BusinessUser, Order, Product, Profile, ProfileByEmail, ProfileByUserId, Record, Warehouse
+from odp.core.relations import RELATIONS, Relation
 from sandbox.odp.server import SandboxOdp
 from tests.core.staged import columns_of
 
 CUSTOM = [Warehouse, Business, BusinessUser]
 STANDARD = [Product, ProfileByEmail, ProfileByUserId, Order]
+ODP_FIELD = {"display_name": "Its Warehouse", "type": "string"}
 ANY_CONTRACT = pytest.mark.parametrize("contract", [*CUSTOM, *STANDARD])
 
 
@@ -64,7 +66,8 @@ def in_threads(count: int, work: Callable[[], Any]) -> list[Any]:
 class TestCreation:
     @pytest.mark.parametrize("contract", CUSTOM)
     def test_a_missing_object_is_created_with_all_its_fields_and_its_key(self, client: OdpClient, contract: type[Record]) -> None:
-        assert ensure_schema(client, contract) == [f"object {contract.object_name}"]
+        report = ensure_schema(client, contract)
+        assert [line for line in report if not line.startswith("relation ")] == [f"object {contract.object_name}"]
         made = object_in(client, contract.object_name)
         assert (made["alias"], made["display_name"]) == (contract.object_alias, contract.object_display_name)
         assert [field["name"] for field in made["fields"] if field.get("primary")] == list(contract.key)
@@ -118,6 +121,57 @@ class TestCreation:
         row = {"business_id": "b-1", "user_id": "u-1", "is_default": True, "created_at": 1_700_000_000}
         assert client.deliver("/objects/business_users", Body(1, orjson.dumps([row]))) == []
         assert odp.dump("objects/business_users") == [row]
+
+
+class TestRelations:
+    """A relation waits for the object it leads to; without it the data arrives all the same."""
+
+    def test_all_are_made_in_the_order_of_a_first_load(self, client: OdpClient) -> None:
+        for export in EXPORTS:
+            ensure_schema(client, export.contract)
+        for relation in RELATIONS:
+            kept = {entry["name"]: entry for entry in object_in(client, relation.parent.object_name)["relations"]}
+            assert kept[relation.name] == {
+                "name": relation.name,
+                "display_name": display_name(relation.name),
+                "child_object": relation.child.object_name,
+                "join_fields": [{"parent": relation.field, "child": relation.child.key[0]}],
+            }
+
+    def test_one_to_an_object_that_is_not_there_yet_is_made_later(self, client: OdpClient) -> None:
+        assert ensure_schema(client, Business) == ["object businesses", "relation businesses.parent_business"]
+        ensure_schema(client, Warehouse)
+        assert ensure_schema(client, Business) == ["relation businesses.default_warehouse"]
+        assert ensure_schema(client, Business) == []
+
+    def test_one_that_somebody_made_under_another_name_counts(self, client: OdpClient) -> None:
+        ensure_schema(client, Warehouse)
+        ensure_schema(client, BusinessUser)
+        client.request("POST", "/schema/objects/orders/fields", orjson.dumps(ODP_FIELD | {"name": "warehouse_id"}))
+        join = [{"parent": "warehouse_id", "child": "warehouse_id"}]
+        mine = {"name": "ships_from", "display_name": "Ships From", "child_object": "warehouses", "join_fields": join}
+        assert client.request("POST", "/schema/objects/orders/relations", orjson.dumps(mine)).status == 200
+        assert not [line for line in ensure_schema(client, Order) if line.startswith("relation ")]
+
+    @pytest.mark.parametrize("status", [400, 403])
+    def test_one_that_odp_refuses_is_logged_and_no_error(
+        self, odp: SandboxOdp, client: OdpClient, status: int, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        odp.faults(method="POST", path="/v3/schema/objects/businesses/relations", status=status, body={"message": "No"})
+        assert ensure_schema(client, Business) == ["object businesses"]
+        assert "The relation businesses.parent_business is not created" in caplog.text
+
+    def test_odp_being_down_is_an_error_nevertheless(self, odp: SandboxOdp) -> None:
+        client = OdpClient(odp.url, odp.key, ClientOptions(retry_budget=0))
+        odp.faults(method="POST", path="/v3/schema/objects/businesses/relations", status=503)
+        with pytest.raises(OdpUnavailableError):
+            ensure_schema(client, Business)
+
+    @pytest.mark.parametrize("relation", RELATIONS, ids=lambda relation: f"{relation.parent.object_name}.{relation.name}")
+    def test_a_relation_joins_fields_of_one_type(self, relation: Relation) -> None:
+        assert len(relation.child.key) == 1
+        assert odp_types(relation.parent)[relation.field] == odp_types(relation.child)[relation.child.key[0]]
+        assert relation.name != relation.field
 
 
 class TestRepeats:

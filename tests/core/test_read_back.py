@@ -86,7 +86,7 @@ def test_the_sample_is_repeatable_and_leaves_out_what_was_not_delivered(tmp_path
         writer = BodyWriter(lines, FrameWriter(states), 10)
         for number in range(95):
             state = ItemState(str(number), "0" * 32, "0" * 32, "", True, str(number))
-            writer.add([b'{"n":%d}' % number], [ItemState.write([state])])
+            writer.add(b'{"n":%d}' % number, ItemState.write([state]))
         writer.close()
     uploads = [{"bodies": "bodies", "states": "states", "requests": writer.bodies}]
     left_out = frozenset(map(str, range(0, 95, 2)))

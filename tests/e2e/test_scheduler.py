@@ -139,7 +139,9 @@ def test_airflow_knows_the_dags_and_the_plugin(api: httpx.Client) -> None:
 
 def test_the_connection_form_tests_a_key(api: httpx.Client, running: World) -> None:
     form = {"connection_id": "odp_form", "conn_type": "odp", "host": running.odp_url, "password": SANDBOX_KEY}
-    assert api.post("/connections/test", json=form).json() == {"status": True, "message": f"Connected to {running.odp_url}."}
+    answer = api.post("/connections/test", json=form).json()
+    assert answer["status"] is True
+    assert "The key may use schema, GraphQL, profiles, objects, events." in answer["message"]
     answer = api.post("/connections/test", json={**form, "password": "sandbox.another-secret"}).json()
     assert answer["status"] is False
     assert "private key" in answer["message"]
@@ -223,6 +225,74 @@ def test_a_backfill_of_three_days(api: httpx.Client, running: World, source: Sou
     assert {claim["state"] for claim in claims} == {"delivered"}
     held = held_order_events(odp.dump("events"))
     assert {key: held.get(key) for key in events} == events
+
+
+def test_one_click_loads_everything_and_goes_on_after_a_failed_step(
+    api: httpx.Client, running: World, source: Source, odp: SandboxOdp
+) -> None:
+    run_url = "/dags/odp_initial_load/dagRuns/first"
+    exports = [export.dag_id for export in EXPORTS]
+
+    def finished() -> str:
+        state: str = api.get(run_url).json()["state"]
+        return state if state in ("success", "failed") else ""
+
+    def tasks() -> dict[str, dict[str, Any]]:
+        return {task["task_id"]: task for task in api.get(f"{run_url}/taskInstances").json()["task_instances"]}
+
+    # A customer that ODP cannot take stops the load at its third step.
+    with psycopg.connect(running.dsn("commerce"), autocommit=True) as replica:
+        created_on = replica.execute(
+            "UPDATE dbo.customer c SET createdon = '20000-01-01' FROM dbo.customer old WHERE old.id = c.id"
+            " AND c.id = (SELECT id FROM dbo.customer WHERE NOT isguest ORDER BY modifiedon LIMIT 1)"
+            " RETURNING c.id, old.createdon"
+        ).fetchone()
+        assert created_on is not None
+        settings = {"key": "odp_settings", "value": json.dumps({"accept_shared_emails": True, "read_back_sample": 0})}
+        assert api.post("/variables", json=settings).status_code == 201
+        for dag_id in (*exports, "odp_initial_load"):
+            assert api.patch(f"/dags/{dag_id}", json={"is_paused": False}).status_code == 200
+        answer = api.post("/dags/odp_initial_load/dagRuns", json={"logical_date": None, "dag_run_id": "first"})
+        assert answer.status_code == 200, answer.text
+        assert until(finished, "the failed step", 2 * RUN_SECONDS) == "failed"
+        states = {task_id: task["state"] for task_id, task in tasks().items()}
+        before, after = ["preflight", *exports[:2]], exports[3:]
+        assert states == {
+            **dict.fromkeys(before, "success"),
+            "customer_odp_export": "failed",
+            **dict.fromkeys(after, "upstream_failed"),
+        }
+        links = api.get(f"{run_url}/taskInstances/customer_odp_export/links").json()["extra_links"]
+        assert "/dags/customer_odp_export/runs/initial_load__first" in links["Triggered DAG"]
+
+        replica.execute("UPDATE dbo.customer SET createdon = %s WHERE id = %s", (created_on[1], created_on[0]))
+    clear = {"dag_run_id": "first", "only_failed": True, "dry_run": False}
+    assert api.post("/dags/odp_initial_load/clearTaskInstances", json=clear).status_code == 200
+    assert until(finished, "the load", 2 * RUN_SECONDS) == "success"
+
+    # Each export ran by its own DAG, without a window, after the one before it; what had succeeded did not run again.
+    done = tasks()
+    assert [done[task_id]["try_number"] for task_id in before] == [1, 1, 1]
+    ended = ""
+    for dag_id in exports:
+        (run,) = [run for run in api.get(f"/dags/{dag_id}/dagRuns").json()["dag_runs"] if run["run_type"] == "operator_triggered"]
+        assert (run["dag_run_id"], run["state"], run["logical_date"]) == ("initial_load__first", "success", None)
+        assert run["start_date"] > ended
+        ended = run["end_date"]
+    report = done["preflight"]["rendered_fields"]["report"]
+    assert report.startswith("Failures: 0")
+    assert "OK       ledger: tables: Version" in report
+    # All of it is in ODP.
+    now = datetime.now(timezone.utc)
+    held = {name: len(odp.dump(f"objects/{name}")) for name in ("warehouses", "products", "businesses", "business_users")}
+    assert held == {
+        "warehouses": len(source.warehouses(now)),
+        "products": len(source.products(now)),
+        "businesses": len(source.businesses()),
+        "business_users": len(source.business_users()),
+    }
+    assert len(odp.dump("profiles")) == len(source.profiles())
+    assert held_order_events(odp.dump("events")) == source.order_events()
 
 
 def test_the_key_is_in_no_log_of_a_task(running: World) -> None:

@@ -181,8 +181,13 @@ def test_a_key_that_no_header_can_hold_is_refused_without_being_quoted(connect: 
 
 @pytest.mark.parametrize("around", ["{}", " {}\n"])
 def test_test_connection_with_the_private_key(connect: Connect, odp: SandboxOdp, around: str) -> None:
-    assert connect(host=odp.url, password=around.format(odp.key)).test_connection() == (True, f"Connected to {odp.url}.")
-    assert [(request["method"], request["path"]) for request in odp.requests()] == [("GET", "/v3/schema/objects")]
+    works, message = connect(host=odp.url, password=around.format(odp.key)).test_connection()
+    assert works
+    assert message == (
+        f"{odp.url} answers for this key; it is none of ODP's own addresses, so the region cannot be told. A private key. The "
+        "key may use schema, GraphQL, profiles, objects, events. Limits and quotas of its usage plan cannot be seen from outside."
+    )
+    assert odp.counts()["profiles"] == 0
 
 
 @pytest.mark.parametrize("key", ["{public}", "{public}.not-the-secret", "nobody.nothing"])
@@ -190,7 +195,7 @@ def test_test_connection_with_another_key(connect: Connect, odp: SandboxOdp, key
     key = key.format(public=odp.public_key)
     works, message = connect(host=odp.url, password=key).test_connection()
     assert not works
-    assert "403" in message
+    assert "refuse" in message
     assert "private key" in message
     assert key.rpartition(".")[2] not in message
 
@@ -207,10 +212,31 @@ def test_test_connection_does_not_wait_for_a_server_that_is_down(connect: Connec
 
 
 def test_test_connection_with_another_server(connect: Connect, odp: SandboxOdp) -> None:
-    odp.faults(path="/v3/schema/objects", status=302, body="elsewhere")
+    odp.faults(count=9, status=302, body="elsewhere")
     works, message = connect(host=odp.url, password=odp.key).test_connection()
     assert not works
-    assert message == f"{odp.url} answered 302: it does not seem to be ODP's API."
+    assert message.startswith(f"{odp.url} does not seem to be ODP's API: schema answers 302")
+
+
+def test_test_connection_with_a_plan_that_lacks_an_api(connect: Connect, odp: SandboxOdp) -> None:
+    odp.faults(path="/v3/profiles", status=403, body={"message": "Forbidden"})
+    works, message = connect(host=odp.url, password=odp.key).test_connection()
+    assert not works
+    assert message.startswith("The profiles API refuses the key. Give the key a usage plan with the profiles API.")
+
+
+@pytest.mark.parametrize(
+    ("fields", "facts"),
+    [
+        ({"password": "pub-eu1.secret"}, (True, "eu1", "eu1")),
+        ({"password": "pub-eu1.secret", "host": "us1"}, (True, "eu1", "us1")),
+        ({"password": "pub", "host": "https://proxy.example.com"}, (False, "us1", None)),
+    ],
+)
+def test_what_a_preflight_learns_of_the_account(connect: Connect, fields: dict[str, Any], facts: tuple[Any, ...]) -> None:
+    account = connect(**fields, extra={"timeout": 4}).get_account_to_check(retry_budget=7)
+    assert (account.is_private, account.key_region, account.region) == facts
+    assert (account.client.options.retry_budget, account.client.options.timeout) == (7, 4)
 
 
 def test_the_test_button_of_airflow_reaches_the_hook(connect: Connect, odp: SandboxOdp) -> None:

@@ -222,8 +222,8 @@ class OdpClient:
             attempts = error.last_attempt.attempt_number
             raise OdpUnavailableError(
                 f"ODP did not accept {method} {path} in {self.options.retry_budget:.0f} s and {attempts} attempts. Last: "
-                f"{error.last_attempt.exception()}. Check that {self.base_url} can be reached and is up; what was "
-                "acknowledged stays delivered."
+                f"{error.last_attempt.exception()}.",
+                f"Check that {self.base_url} can be reached and is up; what was acknowledged stays delivered.",
             ) from None
 
     def _wait_time(self, state: tenacity.RetryCallState) -> float:
@@ -260,7 +260,8 @@ class OdpClient:
             raise OdpForbiddenError(
                 f"ODP answered 403 to {method} {path}. The API key may be wrong or revoked, its usage plan may exclude this "
                 f"API, the account may live in another region than {self.base_url}, or the path may not exist. "
-                "Reads and schema changes need the private key. Check the key and its plan in ODP under Settings > APIs."
+                "Reads and schema changes need the private key.",
+                "Check the key and its plan in ODP under Settings > APIs.",
             )
         if answer.status == 404 and method == "POST" and path.startswith("/objects/"):
             raise OdpNotFoundError(

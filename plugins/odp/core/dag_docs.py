@@ -28,6 +28,56 @@ next run of the order export sends it).
 """
 
 
+PREFLIGHT_DOC = """\
+### ODP Preflight
+
+Checks everything that the exports need. Trigger it after the connections are defined, and whenever something was changed.
+
+| What | How |
+|---|---|
+| replica | reachable; required and optional tables and columns; the mapping files run on it; indexes on ModifiedOn; lag |
+| e-mail | addresses that several user profiles share (trimmed, without regard to case, blank ones apart), against `email_mode` |
+| orders | what each order status becomes, how many orders have it, which would be skipped |
+| ledger | reachable, of this version, writable, in a database of its own |
+| ODP | address, key, region, and which APIs the key's usage plan lets it use |
+| schema | objects, fields, identifier and relations; what is missing is created, unless `create_schema` is off |
+| Airflow | the exports' DAGs are there and unpaused |
+
+Nothing else is written: ODP's upload APIs are asked with an empty list. Limits and quotas of a usage plan cannot be seen so.
+
+#### The report
+
+Open the task and its tab *Rendered Templates*: the field `report`, worst first, each line with its remedy. The same is in the
+log, and as JSON in the tab *XCom* (`verdict`, `counts`, `impossible_exports`, `findings`). Personal data is masked.
+
+The run **fails** when an export could not work, and names which. It passes with warnings otherwise.
+
+Settings: Airflow Variable `odp_settings`.
+"""
+
+INITIAL_LOAD_DOC = """\
+### ODP Initial Load
+
+One click: the checks of `odp_preflight`, then all exports with everything they have (no window), each by its own DAG, in the
+order warehouses, products, businesses, profiles, links, orders. What others refer to is in ODP before them.
+
+Before it, unpause the exports; a paused one never begins a run, so the preflight stops here and says which. With `DryRun`
+everything but the sending is rehearsed.
+
+#### Follow it
+
+Each export is one task here. Its link *Triggered DAG* leads to the export's own run (`initial_load__...`): rows extracted,
+delivered and rejected are in its task `reconcile`. A step that waits holds no worker; the triggerer must run.
+
+#### Go on after a failure
+
+The failed step is red and the later ones have not begun. Mend what the export's own run names, then clear the red task here, with
+its downstream tasks. A run that failed begins anew, and sends only what ODP has not acknowledged; a run that somebody has cleared
+in the export's own DAG is waited for, or counts as done. Steps that succeeded do not run again. A step is never sent twice by
+triggering this DAG anew either: what ODP has acknowledged counts as unchanged.
+"""
+
+
 def render_doc_md(export: Export) -> str:
     """
     Render an export's documentation as Markdown.

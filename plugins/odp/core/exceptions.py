@@ -4,7 +4,17 @@ from __future__ import annotations
 
 
 class OdpExportError(Exception):
-    """Base of every error raised by this package."""
+    """
+    Base of every error raised by this package.
+
+    :param cause: what is wrong, and where.
+    :param remedy: what to do about it, where the cause does not say so itself.
+    """
+
+    def __init__(self, cause: str, remedy: str = "") -> None:
+        super().__init__(f"{cause} {remedy}".rstrip())
+        self.cause = cause
+        self.remedy = remedy
 
 
 class CannotSucceedError(OdpExportError):

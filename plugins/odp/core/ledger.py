@@ -119,7 +119,7 @@ class Ledger:
             row = None
         if row is None or row[0] is None or row[0] < LEDGER_VERSION:
             found = "has no tables" if row is None or row[0] is None else f"is of version {row[0]}, not {LEDGER_VERSION}"
-            raise LedgerError(f"The ledger (connection odp_ledger) {found}. Create or migrate it: {CREATE_COMMAND}")
+            raise LedgerError(f"The ledger (connection odp_ledger) {found}.", f"Create or migrate it: {CREATE_COMMAND}")
 
     def has_records(self) -> bool:
         """Tell whether ODP has acknowledged any record at all; a first export has nothing to compare with."""

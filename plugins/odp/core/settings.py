@@ -70,6 +70,11 @@ class Settings(BaseModel):
         default="unique",
         description="Whether an e-mail address identifies one person in this ODP account (set by Optimizely on the ODP side).",
     )
+    accept_shared_emails: bool = Field(
+        default=False,
+        description="Whether the preflight passes although people share e-mail addresses and email_mode is unique: ODP makes one "
+        "person of those who share one.",
+    )
     order_status: dict[str, Literal["purchase", "cancel", "none"]] = Field(
         default_factory=dict,
         description="Order status to ODP action; wins over Commerce's OrderStatusMapping and over the defaults.",

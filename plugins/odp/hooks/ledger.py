@@ -26,8 +26,9 @@ def connect_to_ledger(ledger_conn_id: str) -> Callable[[], psycopg.Connection[An
         hook.connection  # noqa: B018 - looks it up once, here
     except AirflowNotFoundException as error:
         raise LedgerError(
-            f"There is no connection {ledger_conn_id}. Define it, to a PostgreSQL database of its own (not the replica, not "
-            f"Airflow's metadata database), then create the ledger: {CREATE_COMMAND}"
+            f"There is no connection {ledger_conn_id}.",
+            "Define it, to a PostgreSQL database of its own (not the replica, not Airflow's metadata database), then create the "
+            f"ledger: {CREATE_COMMAND}",
         ) from error
 
     def connect() -> psycopg.Connection[Any]:
@@ -36,7 +37,7 @@ def connect_to_ledger(ledger_conn_id: str) -> Callable[[], psycopg.Connection[An
         except psycopg.OperationalError as error:
             if "does not exist" in str(error):
                 raise LedgerError(
-                    f"The ledger's database cannot be opened: {str(error).strip()}. Create it: {CREATE_COMMAND}"
+                    f"The ledger's database cannot be opened: {str(error).strip()}.", f"Create it: {CREATE_COMMAND}"
                 ) from error
             raise
 

@@ -13,9 +13,10 @@ from airflow.providers.http.hooks.http import HttpHook
 
 from odp.core.bodies import MAX_ITEMS
 from odp.core.client import ClientOptions, OdpClient
-from odp.core.exceptions import OdpExportError, SettingsError
+from odp.core.exceptions import SettingsError
 from odp.core.ledger import Ledger, account_name
 from odp.core.pacing import REQUESTS_PER_SECOND, LedgerPacer
+from odp.core.preflight_account import Account, check_account, summarise
 
 REGION_HOSTS = {region: f"https://api.{region}.odp.optimizely.com" for region in ("us1", "eu1", "au1")}
 """Addresses of ODP's regions (servers of ODP's published OpenAPI documents)."""
@@ -23,7 +24,7 @@ REGION_HOSTS = {region: f"https://api.{region}.odp.optimizely.com" for region in
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _TEST_SECONDS = 10.0
-"""Longest time the connection form waits for an answer; it does not try again."""
+"""Longest time a check of the connection waits for an answer."""
 
 
 class OdpHook(HttpHook):
@@ -151,20 +152,33 @@ class OdpHook(HttpHook):
             )
         return key
 
+    def get_account_to_check(self, *, retry_budget: float = 0.0, timeout: float = _TEST_SECONDS) -> Account:
+        """
+        Return the account as a preflight checks it: with a client that gives up early.
+
+        :param retry_budget: longest time in seconds in which a request is tried again.
+        :param timeout: longest time in seconds to wait for an answer; that of the connection, if it is shorter.
+        :raises SettingsError: if the connection holds no API key or no usable address.
+        """
+        options = replace(self.options, retry_budget=retry_budget, timeout=min(self.options.timeout, timeout))
+        key = self._key()
+        return Account(
+            client=OdpClient(self.address, key, options),
+            is_private="." in key,
+            key_region=region_of_key(key),
+            region={address: region for region, address in REGION_HOSTS.items()}.get(self.address),
+        )
+
     def test_connection(self) -> tuple[bool, str]:
         """
-        Ask ODP for its schema: the one call without side effects that needs the private key.
+        Check the address, the key and the APIs it may use, without writing anything; for the Test button of Airflow's form.
 
-        :return: whether it worked, and what to do if not.
+        :return: whether the exports can work with it, and what was found, or what to do.
         """
         try:
-            options = replace(self.options, retry_budget=0, timeout=min(self.options.timeout, _TEST_SECONDS))
-            answer = OdpClient(self.address, self._key(), options).request("GET", "/schema/objects")
-        except OdpExportError as error:
+            return summarise(check_account(self.get_account_to_check(), create_schema=True))
+        except SettingsError as error:
             return False, str(error)
-        if answer.status >= 300:
-            return False, f"{self.address} answered {answer.status}: it does not seem to be ODP's API."
-        return True, f"Connected to {self.address}."
 
 
 def region_of_key(key: str) -> str:

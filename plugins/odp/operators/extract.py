@@ -12,7 +12,6 @@ from odp.core.window import Window
 from odp.operators.base import ExportStageOperator
 
 if TYPE_CHECKING:
-    import psycopg
     from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.providers.postgres.hooks.postgres import PostgresHook
     from airflow.sdk import Context
@@ -70,6 +69,7 @@ class CommerceExtractOperator(ExportStageOperator):
 
         from odp.core.extract import Selection, extract
         from odp.core.run_history import start_run
+        from odp.hooks.commerce import connect_to_commerce
 
         dag_run = context["dag_run"]
         selection = Selection(
@@ -80,7 +80,7 @@ class CommerceExtractOperator(ExportStageOperator):
         with self.open_ledger() as ledger:
             start_run(ledger, context["run_id"], selection.window, selection.ids)
             retried = [] if context["params"].get("DryRun") else self._retried(ledger, selection.ids)
-        with self._connect() as connection:
+        with connect_to_commerce(self.commerce_conn_id) as connection:
             parts = extract(
                 connection,
                 self.export,
@@ -129,9 +129,6 @@ class CommerceExtractOperator(ExportStageOperator):
         from airflow.providers.postgres.hooks.postgres import PostgresHook
 
         return PostgresHook(postgres_conn_id=self.commerce_conn_id)
-
-    def _connect(self) -> psycopg.Connection[Any]:
-        return self.commerce_hook.get_conn()  # type: ignore[return-value]
 
     def get_openlineage_facets_on_start(self) -> OperatorLineage:
         """Return the tables that are read and the files they are staged in, for Airflow's OpenLineage provider."""
