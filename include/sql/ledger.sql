@@ -112,6 +112,10 @@ CREATE TABLE IF NOT EXISTS export_run (
     finished_at timestamptz,
     PRIMARY KEY (account, export, run_id)
 );
+-- Version 2. In version 1 nothing tells dry runs from others but the rows that they did not send.
+ALTER TABLE export_run ADD COLUMN IF NOT EXISTS dry_run boolean;
+UPDATE export_run SET dry_run = not_sent > 0 WHERE dry_run IS NULL;
+ALTER TABLE export_run ALTER COLUMN dry_run SET DEFAULT false, ALTER COLUMN dry_run SET NOT NULL;
 CREATE INDEX IF NOT EXISTS export_run_recent ON export_run (account, export, started_at DESC);
 
 -- One row per part of a run: rows acknowledged, added in the transaction that records what was acknowledged.

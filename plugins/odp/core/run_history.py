@@ -40,7 +40,7 @@ class KeptReject:
     odp_answer: str | None = None
 
 
-def start_run(ledger: Ledger, run_id: str, window: Window, ids: Sequence[str] | None) -> None:
+def start_run(ledger: Ledger, run_id: str, window: Window, ids: Sequence[str] | None, *, dry_run: bool = False) -> None:
     """
     Write a run down as running; again for a run that is repeated.
 
@@ -48,18 +48,21 @@ def start_run(ledger: Ledger, run_id: str, window: Window, ids: Sequence[str] | 
     :param run_id: the run.
     :param window: what it reads.
     :param ids: the entities it is restricted to.
+    :param dry_run: whether it sends nothing.
     """
     ledger.connection.execute(
-        "INSERT INTO export_run (account, export, run_id, window_start, window_end, ids, state)"
-        " VALUES (%(account)s, %(export)s, %(run_id)s, %(start)s, %(end)s, %(ids)s, 'running')"
+        "INSERT INTO export_run (account, export, run_id, window_start, window_end, ids, dry_run, state)"
+        " VALUES (%(account)s, %(export)s, %(run_id)s, %(start)s, %(end)s, %(ids)s, %(dry_run)s, 'running')"
         " ON CONFLICT (account, export, run_id) DO UPDATE SET state = 'running', window_start = excluded.window_start,"
-        " window_end = excluded.window_end, ids = excluded.ids, error = NULL, finished_at = NULL",
+        " window_end = excluded.window_end, ids = excluded.ids, dry_run = excluded.dry_run, error = NULL, summary = NULL,"
+        " finished_at = NULL",
         {
             **ledger.scope,
             "run_id": run_id,
             "start": window.start_text,
             "end": window.end_text,
             "ids": None if ids is None else len(ids),
+            "dry_run": dry_run,
         },
     )
     # Extracted anew, its parts are other parts: what was delivered before now counts as unchanged.

@@ -73,8 +73,9 @@ class CommerceExtractOperator(ExportStageOperator):
             as_of=dag_run.start_date or dag_run.run_after,
         )
         with self.open_ledger() as ledger:
-            start_run(ledger, context["run_id"], selection.window, selection.ids)
-            retried = [] if context["params"].get("DryRun") else self._retried(ledger, selection.ids)
+            dry_run = bool(context["params"].get("DryRun"))
+            start_run(ledger, context["run_id"], selection.window, selection.ids, dry_run=dry_run)
+            retried = [] if dry_run else self._retried(ledger, selection.ids)
         with self._connect() as connection:
             parts = extract(
                 connection,
