@@ -113,6 +113,6 @@ def test_the_mapping_file_is_found_and_resolved_for_the_task(built: tuple[Export
 def test_the_window_is_a_template(built: tuple[Export, DAG]) -> None:
     _, dag = built
     extract = dag.task_dict["extract"]
-    assert extract.window_start == "{{ macros.odp.window_start(dag_run, params) }}"
+    assert extract.window_start == "{{ macros.odp.window_start(dag_run, params, task) }}"
     assert extract.window_end == "{{ macros.odp.window_end(dag_run, params) }}"
     assert {"window_start", "window_end", "sql", "lookups"} <= set(extract.template_fields)

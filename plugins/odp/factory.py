@@ -47,7 +47,7 @@ def build_export_dag(export: Export) -> DAG:
             export_id=export.dag_id,
             sql=export.sql,
             lookups=dict(export.lookups),
-            window_start="{{ macros.odp.window_start(dag_run, params) }}",
+            window_start="{{ macros.odp.window_start(dag_run, params, task) }}",
             window_end="{{ macros.odp.window_end(dag_run, params) }}",
         )
         transform = OdpTransformOperator.partial(task_id="transform", export_id=export.dag_id).expand(part=extract.output)

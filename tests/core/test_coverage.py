@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from odp.core.coverage import Coverage, read_coverage, read_coverages
+from odp.core.coverage import Coverage, read_coverage, read_coverages, resume_point
 from odp.core.ledger import Ledger
 from odp.core.run_history import COUNTS, fail_run, finish_run, start_run
 from odp.core.window import Window
@@ -167,3 +167,27 @@ def test_exports_and_accounts_apart(ledger: Ledger) -> None:
         "orders": [(0, 1)],
         "products": [(5, 6)],
     }
+
+
+class TestResumePoint:
+    OVERLAP = timedelta(minutes=15)
+
+    def test_nothing_is_covered(self, ledger: Ledger) -> None:
+        assert resume_point(ledger, "new", self.OVERLAP) is None
+
+    def test_where_the_first_gap_begins_less_the_overlap(self, ledger: Ledger) -> None:
+        run(ledger, 0, 1)
+        run(ledger, 2, 3)
+        assert resume_point(ledger, "new", self.OVERLAP) == day(1) - self.OVERLAP
+        run(ledger, 1, 2)
+        assert resume_point(ledger, "new", self.OVERLAP) == day(3) - self.OVERLAP
+
+    def test_it_stays_for_every_try_of_a_run(self, ledger: Ledger) -> None:
+        run(ledger, 0, 1)
+        start_run(ledger, "tried", Window(day(0.5), day(2)), None)
+        run(ledger, 1, 3)
+        assert resume_point(ledger, "tried", self.OVERLAP) == day(0.5)
+
+    def test_a_run_with_an_open_start(self, ledger: Ledger) -> None:
+        start_run(ledger, "tried", Window(None, day(2)), None)
+        assert resume_point(ledger, "tried", self.OVERLAP) is None

@@ -9,7 +9,7 @@ So a run that failed only for its rejects covers its window, too. A run that sen
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -25,7 +25,7 @@ class Coverage:
     The coverage of one export.
 
     :param ranges: what is covered, merged, oldest first. The first may have an open start; no end is open.
-    :param gaps: what is not covered between the start of the first run that succeeded and the end of the last range, oldest first.
+    :param gaps: what is not covered between the start of the first run that succeeded and the end of the last range.
     """
 
     ranges: tuple[Window, ...] = ()
@@ -65,6 +65,26 @@ def read_coverages(connection: psycopg.Connection[Any], account: str, export: st
     for name, is_gap, start, end in connection.execute(_QUERY, {"account": account, "export": export}):
         (gaps if is_gap else covered).setdefault(name, []).append(Window(start, end))
     return {name: Coverage(tuple(ranges), tuple(gaps.get(name, ()))) for name, ranges in covered.items()}
+
+
+def resume_point(ledger: Ledger, run_id: str, overlap: timedelta) -> datetime | None:
+    """
+    Tell where a scheduled run takes up what earlier runs have covered without a gap; the same for each try of the run.
+
+    :param ledger: the export's ledger.
+    :param run_id: the run.
+    :param overlap: how far it goes back into what is covered, for rows that reached the replica late.
+    :return: ``None`` if nothing is covered yet.
+    """
+    begun = ledger.connection.execute(
+        "SELECT nullif(window_start, '-infinity') FROM export_run"
+        " WHERE account = %(account)s AND export = %(export)s AND run_id = %(run_id)s",
+        {**ledger.scope, "run_id": run_id},
+    ).fetchone()
+    if begun:
+        return begun[0]
+    until = read_coverage(ledger).complete_until
+    return until and until - overlap
 
 
 # A window covers no time after its own run began, except for as much as the clocks of Airflow and of the ledger may differ.

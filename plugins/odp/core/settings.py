@@ -43,6 +43,15 @@ class Settings(BaseModel):
     create_schema: bool = Field(
         default=True, description="Whether load creates the custom objects, fields and identifiers that ODP lacks."
     )
+    window_mode: Literal["data_interval", "since_last_success"] = Field(
+        default="data_interval",
+        description="What scheduled runs export: their data interval, or everything modified since the export last succeeded.",
+    )
+    overlap_minutes: float = Field(
+        default=15.0,
+        ge=0.0,
+        description="How far since_last_success goes back into what is covered, for rows that reach the replica late.",
+    )
     part_rows: int = Field(
         default=250_000, ge=1, description="Rows in one staged part; each part is one transform and one load task."
     )

@@ -72,6 +72,7 @@ class RunTimes:
     :param interval_end: end of the data interval, if the run has one.
     :param logical_date: logical date, if the run has one.
     :param run_after: when the run was due; every run has it.
+    :param resume_point: where a run without parameters begins, instead of at the start of its data interval.
     """
 
     takes_interval: bool
@@ -79,6 +80,7 @@ class RunTimes:
     interval_start: datetime | None = None
     interval_end: datetime | None = None
     logical_date: datetime | None = None
+    resume_point: datetime | None = None
 
     @property
     def anchor(self) -> datetime:
@@ -139,7 +141,9 @@ def resolve_window(params: Mapping[str, Any], times: RunTimes) -> Window:
             "This scheduled run has no data interval, so it is unclear which rows it should export. "
             "Schedule the DAG with CronDataIntervalTimetable, or give LookBackDays or StartDate and EndDate."
         )
-    return Window(times.interval_start, times.interval_end)
+    # What is covered beyond the interval already leaves nothing to read.
+    start = min(times.resume_point, times.interval_end) if times.resume_point else times.interval_start
+    return Window(start, times.interval_end)
 
 
 def _look_back(days: Any, anchor: datetime) -> datetime:
