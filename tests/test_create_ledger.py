@@ -21,7 +21,17 @@ from odp.hooks.ledger import connect_to_ledger
 from odp.sql_files import SQL_DIR
 from sandbox.world import World
 
-TABLES = {"event_delivery", "export_run", "export_scope", "ledger_version", "pacing", "record_state", "reject", "run_part"}
+TABLES = {
+    "consistency_check",
+    "event_delivery",
+    "export_run",
+    "export_scope",
+    "ledger_version",
+    "pacing",
+    "record_state",
+    "reject",
+    "run_part",
+}
 
 
 @pytest.fixture

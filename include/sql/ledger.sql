@@ -148,4 +148,14 @@ CREATE TABLE IF NOT EXISTS reject (
 CREATE UNIQUE INDEX IF NOT EXISTS reject_open ON reject (account, export, entity_id) WHERE closed_at IS NULL;
 CREATE INDEX IF NOT EXISTS reject_closed ON reject (closed_at) WHERE closed_at IS NOT NULL;
 
+-- One row per comparison of an export's whole source with this ledger: counts, and keys of examples.
+CREATE TABLE IF NOT EXISTS consistency_check (
+    account text NOT NULL,
+    export text NOT NULL,
+    run_id text NOT NULL,
+    checked_at timestamptz NOT NULL DEFAULT now(),
+    result jsonb NOT NULL,
+    PRIMARY KEY (account, export, run_id)
+);
+
 INSERT INTO ledger_version (version) VALUES (2) ON CONFLICT DO NOTHING;

@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TaskGroup
 
-from odp.core.dag_docs import MAINTENANCE_DOC, render_doc_md
-from odp.core.exports import Export
+from odp.core.dag_docs import CONSISTENCY_DOC, MAINTENANCE_DOC, render_doc_md
+from odp.core.exports import EXPORTS, Export
 from odp.core.parameters import PARAMETERS
+from odp.operators.consistency import OdpCompareOperator, OdpConsistencyVerdictOperator, OdpDeactivateOperator
 from odp.operators.extract import CommerceExtractOperator
 from odp.operators.load import OdpLoadOperator
 from odp.operators.maintenance import OdpMaintenanceOperator
 from odp.operators.reconcile import OdpReconcileOperator
+from odp.operators.repair import OdpRepairExtractOperator, OdpRepairSensor
 from odp.operators.transform import OdpTransformOperator
 from odp.sql_files import SQL_DIR
 
@@ -97,3 +99,87 @@ def build_maintenance_dag() -> DAG:
     ) as dag:
         OdpMaintenanceOperator(task_id="maintain")
     return dag
+
+
+def build_consistency_dag() -> DAG:
+    """
+    Build the weekly DAG that compares what ODP has with the source and, if it is told to, repairs the difference.
+
+    :return: the DAG ``odp_consistency``.
+    """
+    export_ids = [export.dag_id for export in EXPORTS]
+    with DAG(
+        dag_id="odp_consistency",
+        dag_display_name="ODP Consistency",
+        description="Compares the whole source of each export with what ODP has acknowledged, and a sample with what it holds.",
+        doc_md=CONSISTENCY_DOC,
+        # When the day's runs are over.
+        schedule=CronDataIntervalTimetable("0 6 * * 0", timezone="UTC"),
+        start_date=datetime(2020, 1, 1, tzinfo=timezone.utc),
+        catchup=False,
+        max_active_runs=1,
+        # Two large sources at a time are enough for the replica.
+        max_active_tasks=2,
+        params={
+            "Exports": Param(
+                None,
+                title="Only these exports",
+                description="Ids of exports; empty for all.",
+                type=["null", "array"],
+                items={"type": "string", "enum": export_ids},
+                examples=export_ids,
+            ),
+            "Repair": Param(
+                None,
+                title="Repair",
+                description="Send what is missing or changed, once no run of the export is under way. "
+                "Empty: as the setting consistency_repair says.",
+                type=["null", "boolean"],
+            ),
+            "Deactivate": Param(
+                None,
+                title="Deactivate",
+                description="Send is_active false for records that the source no longer has. "
+                "Empty: as the setting consistency_deactivate says.",
+                type=["null", "boolean"],
+            ),
+        },
+        template_searchpath=SQL_DIR,
+        tags=["odp", "commerce"],
+        default_args={"owner": "commerce", "retries": 2, "retry_delay": timedelta(minutes=5)},
+    ) as dag:
+        stages = [_compare_and_repair(export) for export in EXPORTS]
+        compared, repaired, deactivated = zip(*stages, strict=True)
+        OdpConsistencyVerdictOperator(
+            task_id="verdict",
+            exports=export_ids,
+            compared=list(compared),
+            repaired=list(repaired),
+            deactivated=list(deactivated),
+            trigger_rule="all_done",
+        )
+    return dag
+
+
+def _compare_and_repair(export: Export) -> tuple[Any, Any, Any]:
+    """Build the stages of one export in odp_consistency; return what its comparison, repair and marking come to."""
+    source: dict[str, Any] = {"sql": export.sql, "lookups": dict(export.lookups)}
+    with TaskGroup(group_id=export.dag_id, tooltip=export.summary):
+        compare = OdpCompareOperator(task_id="compare", export_id=export.dag_id, **source)
+        wait = OdpRepairSensor(
+            task_id="wait_for_export", export_id=export.dag_id, compared=compare.output, mode="reschedule", poke_interval=60
+        )
+        extract = OdpRepairExtractOperator(task_id="extract", export_id=export.dag_id, **source)
+        transform = OdpTransformOperator.partial(task_id="transform", export_id=export.dag_id).expand(part=extract.output)
+        load = OdpLoadOperator.partial(task_id="load", export_id=export.dag_id).expand(transformed=transform.output)
+        reconcile = OdpReconcileOperator(
+            task_id="reconcile",
+            export_id=export.dag_id,
+            transformed=transform.output,
+            loaded=load.output,
+            # After a repair that found nothing to send any more, too; not without a repair.
+            trigger_rule="none_failed_min_one_success",
+        )
+        wait >> extract >> reconcile
+        deactivate = OdpDeactivateOperator(task_id="deactivate", export_id=export.dag_id, compared=compare.output)
+    return compare.output, reconcile.output, deactivate.output

@@ -101,6 +101,11 @@ class Pipeline:
             cursor = connection.execute(statement, values)
             return cursor.fetchall() if cursor.description else []
 
+    def query_replica(self, statement: str) -> list[tuple[Any, ...]]:
+        """Ask the replica."""
+        with psycopg.connect(self.replica) as connection:
+            return connection.execute(statement).fetchall()
+
     def change(self, statement: str, *values: Any) -> int:
         """Change the replica; return the number of rows changed."""
         with psycopg.connect(self.replica, autocommit=True) as connection:

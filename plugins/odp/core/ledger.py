@@ -155,6 +155,17 @@ class Ledger:
             {"payload_hash": "hash"},
         )["payload_hash"]
 
+    def forget(self, key_hashes: Iterable[str]) -> None:
+        """
+        Forget what ODP acknowledged of records, so that they count as new.
+
+        :param key_hashes: hashes of record keys.
+        """
+        self.connection.execute(
+            "DELETE FROM record_state WHERE scope_id = %(scope_id)s AND key_hash = ANY(%(keys)s::uuid[])",
+            {**self.scope, "keys": _array(key_hashes)},
+        )
+
     def read_frame(self, query: str, parameters: dict[str, Any], columns: dict[str, str]) -> pl.DataFrame:
         """
         Read a query's rows by COPY into columns of text.

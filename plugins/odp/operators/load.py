@@ -36,7 +36,8 @@ class OdpLoadOperator(ExportStageOperator):
         from odp.core.run_history import resume_run
 
         with self.open_ledger() as ledger:
-            resume_run(ledger, context["run_id"])
+            run = self.run_name(context)
+            resume_run(ledger, run)
             counts = load_part(
                 self.export,
                 self.transformed,
@@ -44,10 +45,10 @@ class OdpLoadOperator(ExportStageOperator):
                 self.settings,
                 self.staging(context),
                 ledger,
-                run_id=context["run_id"],
+                run_id=run,
                 dry_run=bool(context["params"].get("DryRun")),
                 # By an earlier try, or before this task was cleared.
-                repeated=ledger.delivered_rows(context["run_id"], self.transformed["part"]) > 0,
+                repeated=ledger.delivered_rows(run, self.transformed["part"]) > 0,
             )
         self.log.info(
             "Part %s: %s delivered, %s rejected by ODP, %s sent by another run, %s uncertain, %s not sent",
