@@ -170,6 +170,16 @@ class TestFaults:
         pipeline.run(WAREHOUSES, window=Window(days[2], days[3]))
         assert Check(pipeline, WAREHOUSES)["gaps"] == [[days[1].isoformat(), days[2].isoformat()]]
 
+    def test_more_than_can_be_named_are_repaired_by_reading_everything(
+        self, pipeline: Pipeline, odp: SandboxOdp, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("odp.core.repair.MAX_ENTITIES", 5)
+        check = Check(pipeline, PRODUCTS)
+        assert check["missing"] > 5
+        repair = check.repair()
+        assert repair.ids is None
+        assert repair.summary["delivered"] == check["missing"]
+
 
 class TestSkippedAndRejected:
     def test_a_record_that_the_export_skips_now_is_extra(self, changing: Pipeline) -> None:

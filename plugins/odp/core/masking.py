@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_ADDRESS = re.compile(r"([^\s@])[^\s@]*@([^\s@])[^\s@]*")
+_ADDRESS = re.compile(r"([^\s@])[^\s@]*@(\w)[\w-]*(?:\.[\w-]+)*")
 
 
 def mask_addresses(text: str) -> str:
