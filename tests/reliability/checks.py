@@ -67,7 +67,7 @@ class Check:
         with self.pipeline.ledger(self.export) as ledger:
             resolver = Resolver(self.pipeline.client(), timedelta(minutes=self.pipeline.settings.visibility_delay_minutes))
             ids = prepare_repair(self.export, ledger, resolver, self.staging, "check")
-        return self.pipeline.run(self.export, ids=ids)
+        return self.pipeline.run(self.export, ids=ids, beside_others=True)
 
     def deactivate(self, find_people: FindPeople = lambda _: set()) -> dict[str, int]:
         """Mark what was found to be deleted."""

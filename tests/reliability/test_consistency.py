@@ -232,6 +232,22 @@ class TestOtherRuns:
         assert Check(changing, WAREHOUSES, meanwhile=add_and_export).found == {"pending": 1}
         assert Check(changing, WAREHOUSES).found == {}
 
+    def test_a_repair_never_replaces_what_another_run_has_delivered_since(self, changing: Pipeline, odp: SandboxOdp) -> None:
+        repair = changing.start(WAREHOUSES, beside_others=True)
+        repair.extract()
+        changing.change("UPDATE Warehouse SET Description = 'Newer' WHERE Id = (SELECT min(Id::text)::uuid FROM Warehouse)")
+        [(newer,)] = changing.query_replica("SELECT Id::text FROM Warehouse WHERE Description = 'Newer'")
+        repair.transform()
+        changing.run(WAREHOUSES, ids=[newer])
+
+        repair.load()
+        repair.reconcile()
+
+        assert repair.summary["unchanged"] == 1
+        assert repair.summary["delivered"] == repair.summary["extracted"] - 1
+        assert [row["description"] for row in odp.dump("objects/warehouses") if row["warehouse_id"] == newer] == ["Newer"]
+        assert Check(changing, WAREHOUSES).found == {}
+
 
 class TestOrders:
     def test_an_event_that_is_claimed_is_never_sent_again(self, orders: Pipeline, shop: Shop, odp: SandboxOdp) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from psycopg.types.json import Json
@@ -70,6 +71,20 @@ def start_run(ledger: Ledger, run_id: str, window: Window, ids: Sequence[str] | 
         "DELETE FROM run_part WHERE account = %(account)s AND export = %(export)s AND run_id = %(run_id)s",
         {**ledger.scope, "run_id": run_id},
     )
+
+
+def run_began(ledger: Ledger, run_id: str) -> datetime | None:
+    """
+    Return when a run began, by the ledger's clock.
+
+    :param ledger: the export's ledger.
+    :param run_id: the run.
+    """
+    row = ledger.connection.execute(
+        "SELECT started_at FROM export_run WHERE account = %(account)s AND export = %(export)s AND run_id = %(run_id)s",
+        {**ledger.scope, "run_id": run_id},
+    ).fetchone()
+    return row and row[0]
 
 
 def finish_run(ledger: Ledger, run_id: str, summary: Mapping[str, Any], error: str | None) -> None:

@@ -33,7 +33,7 @@ class OdpLoadOperator(ExportStageOperator):
         :raises OdpUnavailableError: if ODP does not take a request within the retry budget; the task may be retried.
         """
         from odp.core.parts import load_part
-        from odp.core.run_history import resume_run
+        from odp.core.run_history import resume_run, run_began
 
         with self.open_ledger() as ledger:
             run = self.run_name(context)
@@ -49,6 +49,8 @@ class OdpLoadOperator(ExportStageOperator):
                 dry_run=bool(context["params"].get("DryRun")),
                 # By an earlier try, or before this task was cleared.
                 repeated=ledger.delivered_rows(run, self.transformed["part"]) > 0,
+                # Of an export's own DAG, one run at a time is under way.
+                began=None if run == context["run_id"] else run_began(ledger, run),
             )
         self.log.info(
             "Part %s: %s delivered, %s rejected by ODP, %s sent by another run, %s uncertain, %s not sent",
