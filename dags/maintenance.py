@@ -6,6 +6,6 @@ Airflow looks for the words airflow and dag in a file before it parses it; they 
 
 from __future__ import annotations
 
-from odp.factory import build_maintenance_dag
+from odp.operation_dags import build_maintenance_dag
 
 build_maintenance_dag()

@@ -21,7 +21,17 @@ from odp.hooks.ledger import connect_to_ledger
 from odp.sql_files import SQL_DIR
 from sandbox.world import World
 
-TABLES = {"event_delivery", "export_run", "export_scope", "ledger_version", "pacing", "record_state", "reject", "run_part"}
+TABLES = {
+    "consistency_check",
+    "event_delivery",
+    "export_run",
+    "export_scope",
+    "ledger_version",
+    "pacing",
+    "record_state",
+    "reject",
+    "run_part",
+}
 
 
 @pytest.fixture
@@ -122,6 +132,30 @@ def test_a_ledger_of_version_1_keeps_what_it_knows(new_database: str) -> None:
         assert connection.execute(records).fetchall() == [("a", "orders", "1001", "run")]
         [(version,)] = connection.execute("SELECT max(version) FROM ledger_version").fetchall()
         assert version == LEDGER_VERSION
+
+
+def test_the_run_history_of_version_1_is_migrated(new_database: str) -> None:
+    create_ledger(arguments(new_database))
+    with psycopg.connect(new_database) as connection:
+        connection.execute("ALTER TABLE export_run DROP COLUMN dry_run")
+        connection.execute("UPDATE ledger_version SET version = 1")
+        connection.execute(
+            "INSERT INTO export_run (account, export, run_id, window_start, window_end, state, delivered, not_sent)"
+            " VALUES ('a', 'e', 'sent', '-infinity', 'infinity', 'success', 7, 0),"
+            " ('a', 'e', 'not sent', '-infinity', 'infinity', 'success', 0, 7)"
+        )
+    with pytest.raises(LedgerError, match="is of version 1, not 2"):
+        check(new_database)
+
+    create_ledger(arguments(new_database))
+
+    check(new_database)
+    with psycopg.connect(new_database) as connection:
+        assert connection.execute("SELECT run_id, dry_run FROM export_run ORDER BY run_id").fetchall() == [
+            ("not sent", True),
+            ("sent", False),
+        ]
+        assert connection.execute("SELECT version FROM ledger_version ORDER BY version").fetchall() == [(1,), (2,)]
 
 
 def test_a_missing_table_is_added_and_the_others_are_kept(new_database: str) -> None:

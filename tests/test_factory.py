@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from airflow.sdk import DAG, CronDataIntervalTimetable
+from airflow.sdk import DAG, CronDataIntervalTimetable, TaskGroup
 
 from odp.core.exports import EXPORTS, PRODUCTS, Export
 from odp.core.parameters import PARAMETERS
-from odp.factory import build_export_dag, build_initial_load_dag, build_preflight_dag
+from odp.factory import build_export_dag
+from odp.operation_dags import build_consistency_dag, build_initial_load_dag, build_preflight_dag
+from odp.operators.consistency import CONSISTENCY_PARAMETERS
 from sandbox.world import PROJECT
 
 
@@ -113,7 +115,7 @@ def test_the_mapping_file_is_found_and_resolved_for_the_task(built: tuple[Export
 def test_the_window_is_a_template(built: tuple[Export, DAG]) -> None:
     _, dag = built
     extract = dag.task_dict["extract"]
-    assert extract.window_start == "{{ macros.odp.window_start(dag_run, params) }}"
+    assert extract.window_start == "{{ macros.odp.window_start(dag_run, params, task) }}"
     assert extract.window_end == "{{ macros.odp.window_end(dag_run, params) }}"
     assert {"window_start", "window_end", "sql", "lookups"} <= set(extract.template_fields)
 
@@ -144,3 +146,58 @@ def test_a_rehearsal_of_the_initial_load_is_passed_on(dry_run: bool, conf: str) 
     context = {"params": {"DryRun": dry_run}, "run_id": "manual__2026-11-03T05:00:00+00:00"}
     assert step.render_template(step.conf, context, dag.get_template_env()) == conf
     assert step.render_template(step.trigger_run_id, context) == "initial_load__manual__2026-11-03T05:00:00+00:00"
+
+
+class TestConsistency:
+    @pytest.fixture
+    def dag(self) -> DAG:
+        """The DAG odp_consistency."""
+        return build_consistency_dag()
+
+    def test_it_runs_weekly_one_run_at_a_time(self, dag: DAG) -> None:
+        assert isinstance(dag.timetable, CronDataIntervalTimetable)
+        assert dag.timetable.expression == "0 6 * * 0"
+        assert (dag.catchup, dag.max_active_runs) == (False, 1)
+
+    @pytest.mark.parametrize("export", EXPORTS, ids=lambda export: export.dag_id)
+    def test_each_export_has_its_own_stages(self, dag: DAG, export: Export) -> None:
+        group = dag.task_group.children[export.dag_id]
+        assert isinstance(group, TaskGroup)
+        edges = {
+            task.label: {dag.task_dict[upstream].label for upstream in task.upstream_task_ids} for task in group.children.values()
+        }
+        assert edges == {
+            "compare": set(),
+            "wait_for_export": {"compare"},
+            "extract": {"wait_for_export"},
+            "transform": {"extract"},
+            "load": {"transform"},
+            "reconcile": {"extract", "transform", "load"},
+            "deactivate": {"compare"},
+        }
+        tasks = {task.label: task for task in group.children.values()}
+        # Without a repair all its stages are skipped; one that finds nothing to send any more is still reconciled.
+        assert tasks["reconcile"].trigger_rule == "none_failed_min_one_success"
+        assert (tasks["compare"].sql, tasks["extract"].sql) == (export.sql, export.sql)
+        assert {task.export_id for task in tasks.values() if not task.is_mapped} == {export.dag_id}
+
+    def test_the_verdict_comes_last_whatever_happened(self, dag: DAG) -> None:
+        verdict = dag.task_dict["verdict"]
+        assert verdict.trigger_rule == "all_done"
+        stages = ("compare", "reconcile", "deactivate")
+        assert verdict.upstream_task_ids == {f"{export.dag_id}.{stage}" for export in EXPORTS for stage in stages}
+        assert verdict.exports == [export.dag_id for export in EXPORTS]
+
+    def test_its_parameters(self, dag: DAG) -> None:
+        from airflow.sdk.exceptions import ParamValidationError
+
+        assert list(dag.params) == list(CONSISTENCY_PARAMETERS)
+        for name in dag.params:
+            assert dag.params.get_param(name).resolve() is None
+        assert dag.params.get_param("Exports").resolve([EXPORTS[0].dag_id]) == [EXPORTS[0].dag_id]
+        with pytest.raises(ParamValidationError):
+            dag.params.get_param("Exports").resolve(["products"])
+
+    def test_its_documentation(self, dag: DAG) -> None:
+        for words in (*CONSISTENCY_PARAMETERS, "max_difference_ratio", "max_deactivate_ratio", "since_last_success"):
+            assert f"`{words}`" in (dag.doc_md or "")

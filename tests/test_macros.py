@@ -150,6 +150,64 @@ def test_airflow_renders_the_interval_of_a_scheduled_run_and_of_a_backfill(accou
     assert tuple(run.window) == ONE_DAY
 
 
+@pytest.fixture
+def since_last_success(account: SandboxOdp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The window mode, with the default overlap of 15 minutes."""
+    monkeypatch.setenv("AIRFLOW_VAR_ODP_SETTINGS", json.dumps({"window_mode": "since_last_success", "read_back_sample": 0}))
+
+
+def past_day(number: int) -> tuple[datetime, datetime]:
+    """A data interval that is over: a run that has not begun yet covers nothing."""
+    start = datetime(2024, 5, number, tzinfo=timezone.utc)
+    return start, start + timedelta(days=1)
+
+
+def texts(start: datetime, end: datetime) -> list[str]:
+    return [start.isoformat(), end.isoformat()]
+
+
+@pytest.mark.usefixtures("since_last_success")
+class TestSinceLastSuccess:
+    def test_downtime_leaves_no_gap(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        export = "warehouse_odp_export"
+        overlap = timedelta(minutes=15)
+        first = run_as(load_dag(export), "scheduled", past_day(1))
+        assert first.window == texts(*past_day(1))
+
+        # The 2nd is missing, and the 3rd fails.
+        with monkeypatch.context() as broken:
+            broken.setenv("AIRFLOW_CONN_COMMERCE_DB", os.environ["AIRFLOW_CONN_ODP_LEDGER"])
+            failed = run_as(load_dag(export), "scheduled", past_day(3))
+        assert failed.state == "failed"
+        since_the_first = past_day(1)[1] - overlap
+        assert failed.window == texts(since_the_first, past_day(3)[1])
+
+        # What a person exports for one of the days fills that day and no more; a backfill takes its own interval.
+        by_hand = run_by_hand(load_dag(export), StartDate="2024-05-04T00:00:00Z", EndDate="2024-05-05T00:00:00Z")
+        assert by_hand.window == texts(*past_day(4))
+        backfill = run_as(load_dag(export), "backfill", past_day(5))
+        assert backfill.window == texts(*past_day(5))
+
+        recovered = run_as(load_dag(export), "scheduled", past_day(6))
+        assert (recovered.state, recovered.window) == ("success", texts(since_the_first, past_day(6)[1]))
+        after = run_as(load_dag(export), "scheduled", past_day(7))
+        assert after.window == texts(past_day(6)[1] - overlap, past_day(7)[1])
+
+        # Another try of a run reads what its first one read, whatever has been covered since.
+        dag = load_dag(export)
+        assert window_start(recovered.run, {}, dag.get_task("extract")) == since_the_first.isoformat()
+
+    def test_parameters_win(self) -> None:
+        run = run_as(load_dag("warehouse_odp_export"), "scheduled", past_day(2), LookBackDays=3)
+        assert run.window == texts(past_day(2)[1] - timedelta(days=3), past_day(2)[1])
+
+    def test_a_missing_ledger_fails_in_a_sentence(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("AIRFLOW_CONN_ODP_LEDGER")
+        run = run_as(load_dag("warehouse_odp_export"), "scheduled", past_day(3))
+        assert (run.state, run.window) == ("failed", [])
+        assert run.tries == {"extract": 1}
+
+
 def test_wrong_parameters_fail_without_a_retry_and_nothing_is_sent(account: SandboxOdp) -> None:
     dag = load_dag("warehouse_odp_export")
     assert dag.get_task("extract").retries == 3

@@ -112,6 +112,10 @@ CREATE TABLE IF NOT EXISTS export_run (
     finished_at timestamptz,
     PRIMARY KEY (account, export, run_id)
 );
+-- Version 2. In version 1 nothing tells dry runs from others but the rows that they did not send.
+ALTER TABLE export_run ADD COLUMN IF NOT EXISTS dry_run boolean;
+UPDATE export_run SET dry_run = not_sent > 0 WHERE dry_run IS NULL;
+ALTER TABLE export_run ALTER COLUMN dry_run SET DEFAULT false, ALTER COLUMN dry_run SET NOT NULL;
 CREATE INDEX IF NOT EXISTS export_run_recent ON export_run (account, export, started_at DESC);
 
 -- One row per part of a run: rows acknowledged, added in the transaction that records what was acknowledged.
@@ -143,5 +147,15 @@ CREATE TABLE IF NOT EXISTS reject (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS reject_open ON reject (account, export, entity_id) WHERE closed_at IS NULL;
 CREATE INDEX IF NOT EXISTS reject_closed ON reject (closed_at) WHERE closed_at IS NOT NULL;
+
+-- One row per comparison of an export's whole source with this ledger: counts, and keys of examples.
+CREATE TABLE IF NOT EXISTS consistency_check (
+    account text NOT NULL,
+    export text NOT NULL,
+    run_id text NOT NULL,
+    checked_at timestamptz NOT NULL DEFAULT now(),
+    result jsonb NOT NULL,
+    PRIMARY KEY (account, export, run_id)
+);
 
 INSERT INTO ledger_version (version) VALUES (2) ON CONFLICT DO NOTHING;

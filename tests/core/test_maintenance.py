@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 
 from odp.core.bodies import ItemState
+from odp.core.consistency_history import keep_check
 from odp.core.event_claims import EventClaims
 from odp.core.ledger import Ledger, hash_text
 from odp.core.maintenance import decide_uncertain, remove_old_rows, remove_staged_runs
@@ -43,7 +44,11 @@ def test_closed_rejects_and_run_history_go_by_age_and_open_rejects_stay(ledger_d
         assert close_rejects(ledger, "new", ["closed", "lately"], []) == 2
         ledger.connection.execute("UPDATE export_run SET started_at = now() - interval '800 days' WHERE run_id = 'old'")
         ledger.connection.execute("UPDATE reject SET closed_at = now() - interval '91 days' WHERE entity_id = 'closed'")
-        assert remove_old_rows(ledger.connection, Settings()) == {"reject": 1, "run_part": 1, "export_run": 1}
+        keep_check(ledger, "old", {})
+        keep_check(ledger, "new", {})
+        ledger.connection.execute("UPDATE consistency_check SET checked_at = now() - interval '731 days' WHERE run_id = 'old'")
+        removed = {"reject": 1, "run_part": 1, "consistency_check": 1, "export_run": 1}
+        assert remove_old_rows(ledger.connection, Settings()) == removed
         assert open_reject_ids(ledger) == ["open"]
         assert ledger.connection.execute("SELECT run_id FROM export_run").fetchall() == [("new",)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -52,6 +53,18 @@ ANY_RUN = pytest.mark.parametrize(
 class TestNothingGiven:
     def test_a_scheduled_or_backfill_run_takes_its_data_interval(self) -> None:
         assert resolve_window({}, WITH_INTERVAL) == Window(INTERVAL_START, INTERVAL_END)
+
+    @pytest.mark.parametrize(
+        ("resume_point", "start"),
+        [
+            (utc(2026, 10, 30, 23, 45), utc(2026, 10, 30, 23, 45)),
+            (utc(2026, 11, 3, 20), utc(2026, 11, 3, 20)),
+            (utc(2026, 11, 4, 8), INTERVAL_END),
+        ],
+        ids=["days before", "within the interval", "after it"],
+    )
+    def test_a_scheduled_run_may_begin_elsewhere_than_its_interval(self, resume_point: datetime, start: datetime) -> None:
+        assert resolve_window({}, replace(WITH_INTERVAL, resume_point=resume_point)) == Window(start, INTERVAL_END)
 
     @pytest.mark.parametrize("times", [MANUAL, MANUAL_WITHOUT_LOGICAL_DATE])
     def test_a_manual_run_takes_everything(self, times: RunTimes) -> None:

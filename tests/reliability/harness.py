@@ -23,7 +23,16 @@ from odp.core.extract import MANIFEST, Selection, extract
 from odp.core.ledger import Ledger, account_name
 from odp.core.pacing import LedgerPacer
 from odp.core.parts import load_part, transform_part
-from odp.core.run_history import close_rejects, fail_run, finish_run, keep_rejects, open_reject_ids, resume_run, start_run
+from odp.core.run_history import (
+    close_rejects,
+    fail_run,
+    finish_run,
+    keep_rejects,
+    open_reject_ids,
+    resume_run,
+    run_began,
+    start_run,
+)
 from odp.core.settings import Settings
 from odp.core.staging import Staging
 from odp.core.uncertain import Resolver, settle_open_claims
@@ -101,6 +110,11 @@ class Pipeline:
             cursor = connection.execute(statement, values)
             return cursor.fetchall() if cursor.description else []
 
+    def query_replica(self, statement: str) -> list[tuple[Any, ...]]:
+        """Ask the replica."""
+        with psycopg.connect(self.replica) as connection:
+            return connection.execute(statement).fetchall()
+
     def change(self, statement: str, *values: Any) -> int:
         """Change the replica; return the number of rows changed."""
         with psycopg.connect(self.replica, autocommit=True) as connection:
@@ -129,6 +143,7 @@ class Run:
     :param resend: send unchanged records, too.
     :param dry_run: send nothing.
     :param mapping: another text of the mapping file.
+    :param beside_others: whether other runs may deliver at the same time.
     """
 
     def __init__(
@@ -142,6 +157,7 @@ class Run:
         resend: bool = False,
         dry_run: bool = False,
         mapping: str | None = None,
+        beside_others: bool = False,
     ) -> None:
         self.pipeline = pipeline
         self.export = export
@@ -150,6 +166,7 @@ class Run:
         self.ids = ids
         self.resend = resend
         self.dry_run = dry_run
+        self.beside_others = beside_others
         self.mapping = mapping or Path(SQL_DIR, export.sql).read_text()
         self.staging = Staging(pipeline.root, export.dag_id, run_id)
         self.parts: list[dict[str, Any]] = []
@@ -238,6 +255,7 @@ class Run:
                         run_id=self.run_id,
                         dry_run=self.dry_run,
                         repeated=ledger.delivered_rows(self.run_id, part["part"]) > 0 if repeated is None else repeated,
+                        began=run_began(ledger, self.run_id) if self.beside_others else None,
                     )
                 )
 

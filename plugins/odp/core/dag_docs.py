@@ -27,6 +27,41 @@ ODP, then trigger this DAG with `DeliveredOrders` (it is there: nothing is sent 
 next run of the order export sends it).
 """
 
+CONSISTENCY_DOC = """\
+### ODP Consistency
+
+The safety net under the exports: for each of them, the whole source is read as the export would read it and compared with what
+ODP has acknowledged (the ledger), and a random sample is read back from ODP, field by field.
+
+| Found | Meaning | `Repair` |
+|---|---|---|
+| missing | in the source, never acknowledged by ODP | sends it |
+| changed | ODP acknowledged another content; of an order, its latest state | sends it |
+| pending | missing or changed since the last run of the export, whose next run sends it | |
+| rejected, uncertain | every run of the export deals with them again | |
+| deleted | the source no longer has it | `Deactivate` sends `is_active` false, where the record has that field |
+| extra | ODP has it, and the export skips it now (a guest, an order status that is not sent) | |
+| not there | of the sample: acknowledged, and ODP does not have it | sends it again, but never an event |
+| other values | of the sample: ODP holds other values, perhaps from another source; the export's `Resend` overwrites them | |
+
+The run fails when more is missing, changed or not there than `max_difference_ratio` allows and `Repair` did not send it.
+
+#### Parameters
+
+| Parameter | Meaning |
+|---|---|
+| `Exports` | Only these exports. |
+| `Repair` | Send what is missing or changed, by the export's own stages; starts when no run of the export is under way. |
+| `Deactivate` | Mark what the source no longer has; refused for more than `max_deactivate_ratio` of the records at once. |
+
+Scheduled runs only look, unless the settings `consistency_repair` and `consistency_deactivate` say otherwise.
+
+#### Gaps
+
+The result also lists times that no run of an export has covered since its first success. Trigger the export with `StartDate` and
+`EndDate`, or set `window_mode` to `since_last_success`: then scheduled runs begin where the last success ended.
+"""
+
 
 PREFLIGHT_DOC = """\
 ### ODP Preflight
@@ -111,7 +146,8 @@ def render_doc_md(export: Export) -> str:
         *(f"| `{parameter.name}` | {parameter.description} |" for parameter in PARAMETERS),
         "",
         "A run triggered by hand without parameters exports **everything**. Backfill runs export their data interval (one day),",
-        "and so do scheduled runs, unless the setting `look_back_days` lets them reach further back. Parameters win over both.",
+        "and so do scheduled runs, unless a setting lets them reach further back: `look_back_days`, or `window_mode`",
+        "`since_last_success`, with which they begin where earlier runs have covered everything. Parameters win over both.",
         "",
         "#### Run it again",
         "",

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -69,14 +70,19 @@ class RecordLoader:
     :param run_id: the run.
     :param part: the part.
     :param repeated: whether an earlier try may have delivered some of it: that is not sent again.
+    :param began: when the run began, if other runs of the export may deliver at the same time: what they have delivered since
+        is newer, and stays.
     """
 
-    def __init__(self, client: OdpClient, ledger: Ledger, run_id: str, part: int, *, repeated: bool) -> None:
+    def __init__(
+        self, client: OdpClient, ledger: Ledger, run_id: str, part: int, *, repeated: bool, began: datetime | None = None
+    ) -> None:
         self._client = client
         self._ledger = ledger
         self._run_id = run_id
         self._part = part
         self._repeated = repeated
+        self._began = began
 
     def load(self, path: str, bodies: Iterable[Body]) -> Fates:
         """
@@ -122,25 +128,38 @@ class RecordLoader:
     def _send(self, path: str, body: Body) -> tuple[bytes, int, Fates]:
         if self._repeated:
             body = self._without_delivered(body)
-            if not body.items:
-                return b"", 0, Fates()
+        rows = body.rows
+        if self._began is not None:
+            body = self._without_newer(body, self._began)
+        fates = Fates(unchanged=rows - body.rows)
+        if not body.items:
+            return b"", 0, fates
         rejected = self._client.deliver(path, body)
         if not rejected:
-            return body.states, body.rows, Fates()
+            return body.states, body.rows, fates
         states = ItemState.read(body.states)
         refused = {item.position for item in rejected}
         kept = [kept_reject(states[item.position], item.item, item.reason) for item in rejected]
         accepted = [state for position, state in enumerate(states) if position not in refused]
-        return ItemState.write(accepted), len(accepted), Fates(kept, len(kept))
+        fates.add(Fates(kept, len(kept)))
+        return ItemState.write(accepted), len(accepted), fates
 
     def _without_delivered(self, body: Body) -> Body:
         states = ItemState.read(body.states)
         known = self._ledger.acknowledged([state.key_hash for state in states])
         delivered = {(key, payload) for key, payload, run_id in known.iter_rows() if run_id == self._run_id}
-        open_ = [at for at, state in enumerate(states) if (state.key_hash, state.payload_hash) not in delivered]
-        if len(open_) == len(states):
-            return body
-        items = orjson.loads(body.content)
-        return Body(
-            len(open_), orjson.dumps([items[at] for at in open_]), ItemState.write(states[at] for at in open_), len(open_)
-        )
+        return _only(body, states, lambda state: (state.key_hash, state.payload_hash) not in delivered)
+
+    def _without_newer(self, body: Body, began: datetime) -> Body:
+        states = ItemState.read(body.states)
+        newer = self._ledger.delivered_by_others(self._run_id, began, [state.key_hash for state in states])
+        return _only(body, states, lambda state: state.key_hash not in newer)
+
+
+def _only(body: Body, states: Sequence[ItemState], wanted: Callable[[ItemState], bool]) -> Body:
+    """Return a body with some of its items."""
+    kept = [at for at, state in enumerate(states) if wanted(state)]
+    if len(kept) == len(states):
+        return body
+    items = orjson.loads(body.content)
+    return Body(len(kept), orjson.dumps([items[at] for at in kept]), ItemState.write(states[at] for at in kept), len(kept))

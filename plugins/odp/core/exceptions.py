@@ -78,5 +78,13 @@ class TooManyRejectsError(CannotSucceedError):
     """More rows were rejected than ``max_reject_ratio`` allows. Everything good was delivered first."""
 
 
+class DifferencesError(CannotSucceedError):
+    """ODP lacks records of the source, or holds them in another form, and ``odp_consistency`` did not repair that."""
+
+
+class TooManyDeletedError(CannotSucceedError):
+    """More records would be marked as not active than ``max_deactivate_ratio`` allows."""
+
+
 class LedgerError(CannotSucceedError):
     """The ledger does not exist or is of another version."""

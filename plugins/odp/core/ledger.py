@@ -11,6 +11,7 @@ import hashlib
 import io
 import threading
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -154,6 +155,33 @@ class Ledger:
             {"keys": _array(key_hashes)},
             {"payload_hash": "hash"},
         )["payload_hash"]
+
+    def delivered_by_others(self, run_id: str, since: datetime, key_hashes: Iterable[str]) -> set[str]:
+        """
+        Tell which records other runs have delivered.
+
+        :param run_id: the run that asks.
+        :param since: not before this time.
+        :param key_hashes: hashes of record keys.
+        """
+        found = self.read_frame(
+            "SELECT key_hash FROM record_state WHERE scope_id = %(scope_id)s AND key_hash = ANY(%(keys)s::uuid[])"
+            " AND run_id <> %(run_id)s AND delivered_at >= %(since)s",
+            {"keys": _array(key_hashes), "run_id": run_id, "since": since},
+            {"key_hash": "hash"},
+        )
+        return set(found["key_hash"])
+
+    def forget(self, key_hashes: Iterable[str]) -> None:
+        """
+        Forget what ODP acknowledged of records, so that they count as new.
+
+        :param key_hashes: hashes of record keys.
+        """
+        self.connection.execute(
+            "DELETE FROM record_state WHERE scope_id = %(scope_id)s AND key_hash = ANY(%(keys)s::uuid[])",
+            {**self.scope, "keys": _array(key_hashes)},
+        )
 
     def read_frame(self, query: str, parameters: dict[str, Any], columns: dict[str, str]) -> pl.DataFrame:
         """

@@ -59,6 +59,7 @@ def remove_old_rows(connection: psycopg.Connection[Any], settings: Settings) -> 
             " WHERE started_at < now() - make_interval(days => %s))",
             settings.run_retention_days,
         ),
+        ("consistency_check", "checked_at < now() - make_interval(days => %s)", settings.run_retention_days),
         ("export_run", "started_at < now() - make_interval(days => %s)", settings.run_retention_days),
     ):
         removed[table] = connection.execute(f"DELETE FROM {table} WHERE {condition}", (days,)).rowcount

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,19 +79,20 @@ PARAMETERS: tuple[Parameter, ...] = (
 PARAMETER_NAMES = tuple(parameter.name for parameter in PARAMETERS)
 
 
-def refuse_unknown_parameters(names: Iterable[str]) -> None:
+def refuse_unknown_parameters(names: Iterable[str], known_names: Sequence[str] = PARAMETER_NAMES) -> None:
     """
-    Refuse names that no export knows, which Airflow itself lets through.
+    Refuse names that a DAG does not know, which Airflow itself lets through.
 
     :param names: the keys of the run's configuration.
+    :param known_names: the DAG's parameters; those of an export by default.
     :raises ParameterError: naming the nearest known parameter.
     """
     for name in names:
-        if name in PARAMETER_NAMES:
+        if name in known_names:
             continue
-        nearest = difflib.get_close_matches(name.lower(), [known.lower() for known in PARAMETER_NAMES], n=1)
-        hint = next((f" Did you mean {known}?" for known in PARAMETER_NAMES if nearest == [known.lower()]), "")
-        raise ParameterError(f"Unknown parameter {name!r}.{hint} Known parameters: {', '.join(PARAMETER_NAMES)}.")
+        nearest = difflib.get_close_matches(name.lower(), [known.lower() for known in known_names], n=1)
+        hint = next((f" Did you mean {known}?" for known in known_names if nearest == [known.lower()]), "")
+        raise ParameterError(f"Unknown parameter {name!r}.{hint} Known parameters: {', '.join(known_names)}.")
 
 
 def read_ids(value: Any) -> list[str] | None:

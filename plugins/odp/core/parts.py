@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -180,6 +180,7 @@ def load_part(
     run_id: str,
     dry_run: bool,
     repeated: bool,
+    began: datetime | None = None,
 ) -> dict[str, Any]:
     """
     Send a part's bodies to ODP and record what it acknowledges.
@@ -193,6 +194,7 @@ def load_part(
     :param run_id: the run.
     :param dry_run: send and claim nothing; the bodies stay where transform wrote them.
     :param repeated: whether an earlier try may have delivered some of it.
+    :param began: when the run began, if other runs of the export may deliver at the same time.
     :return: the part's counts: ``delivered`` (as the ledger counts), ``rejected``, ``unchanged``, ``uncertain``, ``not_sent``.
     :raises OdpForbiddenError: if the key may not upload.
     :raises OdpUnavailableError: if ODP did not take a body within the retry budget.
@@ -211,7 +213,7 @@ def load_part(
         contract, _ = run_contract(export, settings, staging.read_json(MANIFEST))
         if created := ensure_schema(client, contract):
             log.info("Created in ODP: %s", ", ".join(created))
-    records = RecordLoader(client, ledger, run_id, number, repeated=repeated)
+    records = RecordLoader(client, ledger, run_id, number, repeated=repeated, began=began)
     resolver = Resolver(client, timedelta(minutes=settings.visibility_delay_minutes))
     events = EventLoader(client, ledger, resolver, run_id, number)
     fates = Fates()

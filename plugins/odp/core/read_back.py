@@ -11,7 +11,7 @@ import itertools
 import logging
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,7 +108,7 @@ def read_back(client: OdpClient, export: Export, records: Sequence[tuple[str, An
     try:
         for attempt in itertools.count(1):
             unseen = []
-            look_up = _profiles if export.family == "profiles" else _objects
+            look_up = _look_up_profiles if export.family == "profiles" else _objects
             sent = [_sent_fields(export, item) for _, item in waiting]
             for (key, item), fields, found in zip(waiting, sent, look_up(client, export, sent), strict=True):
                 if found is None:
@@ -135,8 +135,19 @@ def _sent_fields(export: Export, item: Any) -> dict[str, Any]:
     return {name: value for name, value in item.items() if not (export.family == "events" and name == "status")}
 
 
-def _profiles(client: OdpClient, _: Export, sent: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any] | None]:
-    for attributes in sent:
+def _look_up_profiles(client: OdpClient, _: Export, sent: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any] | None]:
+    return read_profiles(client, sent)
+
+
+def read_profiles(client: OdpClient, wanted: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any] | None]:
+    """
+    Look profiles up, one at a time and no faster than ODP permits.
+
+    :param client: the account; reads need its private key.
+    :param wanted: attributes with an ``email`` or a ``business_user_id``.
+    :return: the attributes of each; ``None`` for one that ODP does not show.
+    """
+    for attributes in wanted:
         identifier = "email" if "email" in attributes else "business_user_id"
         answer = client.request("GET", "/profiles", query={identifier: attributes[identifier]})
         yield dict(orjson.loads(answer.data)["attributes"]) if answer.status < 300 else None

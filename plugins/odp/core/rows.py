@@ -31,6 +31,9 @@ SUPERSEDED = "superseded by a later row with the same key"
 _TIMES_OF_ORDERS = ("purchased_at", "cancelled_at")
 """An order counts as the same without them: a cancelled order's time is that of its last modification."""
 
+_DECIDING_ORDERS = ("order_status", "identifier_email", "identifier_business_user_id")
+"""Besides its key and skip_reason, what decides whether an order is sent."""
+
 _FIELD, _VALUE = "\x1e", "\x1f"
 
 
@@ -69,6 +72,7 @@ class RowReader:
         self._actions = actions or {}
         self._fields = contract_fields(contract)
         self._is_orders = issubclass(contract, Order)
+        self._deciding = (*contract.key, SKIP, *(_DECIDING_ORDERS if self._is_orders else ()))
         self.lists = [column.name for column in columns if column.kind == LIST]
 
     def parse(self, chunk: bytes, names: Sequence[str] | None = None) -> pl.DataFrame:
@@ -102,15 +106,21 @@ class RowReader:
         :param chunks: the part's chunks of CSV.
         :return: for each row of the part, whether a later row with the same key makes it superfluous.
         """
-        deciding = {*self._contract.key, SKIP}
-        if self._is_orders:
-            deciding |= {"order_status", "identifier_email", "identifier_business_user_id"}
         # A number a row, as the keys themselves of a whole part would need ten times the memory.
         sent_key = pl.when(pl.col(SKIP).is_null()).then(pl.concat_str(self._contract.key, separator=_VALUE))
-        numbers = [self._decide(self.parse(chunk, tuple(deciding))).select(text_number(sent_key)) for chunk in chunks]
+        numbers = [self._decide(self.parse(chunk, self._deciding)).select(text_number(sent_key)) for chunk in chunks]
         if not numbers:
             return pl.Series(dtype=pl.Boolean)
         return pl.concat(numbers).select(pl.all().is_not_null() & ~pl.all().is_last_distinct()).to_series()
+
+    def skipped_keys(self, chunk: bytes) -> pl.Series:
+        """
+        Return the hashes of the keys of rows that are not sent, as far as they have a key.
+
+        :param chunk: CSV records without header.
+        """
+        skipped = self._decide(self.parse(chunk, self._deciding)).filter(pl.col(SKIP).is_not_null())
+        return skipped.select(text_hash(self._key())).to_series().drop_nulls()
 
     def read(self, chunk: bytes, superseded: pl.Series, offset: int) -> Rows:
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from psycopg.types.json import Json
@@ -40,7 +41,7 @@ class KeptReject:
     odp_answer: str | None = None
 
 
-def start_run(ledger: Ledger, run_id: str, window: Window, ids: Sequence[str] | None) -> None:
+def start_run(ledger: Ledger, run_id: str, window: Window, ids: Sequence[str] | None, *, dry_run: bool = False) -> None:
     """
     Write a run down as running; again for a run that is repeated.
 
@@ -48,18 +49,21 @@ def start_run(ledger: Ledger, run_id: str, window: Window, ids: Sequence[str] | 
     :param run_id: the run.
     :param window: what it reads.
     :param ids: the entities it is restricted to.
+    :param dry_run: whether it sends nothing.
     """
     ledger.connection.execute(
-        "INSERT INTO export_run (account, export, run_id, window_start, window_end, ids, state)"
-        " VALUES (%(account)s, %(export)s, %(run_id)s, %(start)s, %(end)s, %(ids)s, 'running')"
+        "INSERT INTO export_run (account, export, run_id, window_start, window_end, ids, dry_run, state)"
+        " VALUES (%(account)s, %(export)s, %(run_id)s, %(start)s, %(end)s, %(ids)s, %(dry_run)s, 'running')"
         " ON CONFLICT (account, export, run_id) DO UPDATE SET state = 'running', window_start = excluded.window_start,"
-        " window_end = excluded.window_end, ids = excluded.ids, error = NULL, finished_at = NULL",
+        " window_end = excluded.window_end, ids = excluded.ids, dry_run = excluded.dry_run, error = NULL, summary = NULL,"
+        " finished_at = NULL",
         {
             **ledger.scope,
             "run_id": run_id,
             "start": window.start_text,
             "end": window.end_text,
             "ids": None if ids is None else len(ids),
+            "dry_run": dry_run,
         },
     )
     # Extracted anew, its parts are other parts: what was delivered before now counts as unchanged.
@@ -67,6 +71,20 @@ def start_run(ledger: Ledger, run_id: str, window: Window, ids: Sequence[str] | 
         "DELETE FROM run_part WHERE account = %(account)s AND export = %(export)s AND run_id = %(run_id)s",
         {**ledger.scope, "run_id": run_id},
     )
+
+
+def run_began(ledger: Ledger, run_id: str) -> datetime | None:
+    """
+    Return when a run began, by the ledger's clock.
+
+    :param ledger: the export's ledger.
+    :param run_id: the run.
+    """
+    row = ledger.connection.execute(
+        "SELECT started_at FROM export_run WHERE account = %(account)s AND export = %(export)s AND run_id = %(run_id)s",
+        {**ledger.scope, "run_id": run_id},
+    ).fetchone()
+    return row and row[0]
 
 
 def finish_run(ledger: Ledger, run_id: str, summary: Mapping[str, Any], error: str | None) -> None:

@@ -97,6 +97,15 @@ class Settings(BaseModel):
     create_schema: bool = Field(
         default=True, description="Whether load creates the custom objects, fields and identifiers that ODP lacks."
     )
+    window_mode: Literal["data_interval", "since_last_success"] = Field(
+        default="data_interval",
+        description="What scheduled runs export: their data interval, or everything modified since the export last succeeded.",
+    )
+    overlap_minutes: float = Field(
+        default=15.0,
+        ge=0.0,
+        description="How far since_last_success goes back into what is covered, for rows that reach the replica late.",
+    )
     part_rows: int = Field(
         default=250_000, ge=1, description="Rows in one staged part; each part is one transform and one load task."
     )
@@ -112,6 +121,29 @@ class Settings(BaseModel):
     )
     read_back_sample: int = Field(
         default=20, ge=0, le=1_000, description="Delivered records that reconcile reads back from ODP to compare; 0 is none."
+    )
+    consistency_sample: int = Field(
+        default=100, ge=0, le=10_000, description="Records of each export that odp_consistency reads back from ODP; 0 is none."
+    )
+    consistency_repair: bool = Field(
+        default=False,
+        description="Whether odp_consistency sends what is missing or changed; a run's Repair wins.",
+    )
+    consistency_deactivate: bool = Field(
+        default=False,
+        description="Whether odp_consistency marks what the source no longer has; a run's Deactivate wins.",
+    )
+    max_difference_ratio: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=1.0,
+        description="Share of a source's rows that may be missing or changed in ODP before odp_consistency fails.",
+    )
+    max_deactivate_ratio: float = Field(
+        default=0.1,
+        ge=0.0,
+        le=1.0,
+        description="Share of an export's records that may be marked as not active at once.",
     )
     staging_retention_days: int = Field(default=7, ge=1, description="Age at which maintenance removes staged files.")
     reject_retention_days: int = Field(default=90, ge=1, description="Age at which maintenance removes closed rejects.")

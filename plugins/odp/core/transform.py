@@ -121,6 +121,14 @@ class Transformer:
         """
         return self._reader.superseded(chunks)
 
+    def skipped_keys(self, chunk: bytes) -> pl.Series:
+        """
+        Return the hashes of the keys of rows that are not sent, as far as they have a key.
+
+        :param chunk: CSV records without header.
+        """
+        return self._reader.skipped_keys(chunk)
+
     def transform(self, chunk: bytes, superseded: pl.Series, offset: int, choose: Choose | None = None) -> Outcome:
         """
         Turn one chunk into items, skipped rows and rejects.

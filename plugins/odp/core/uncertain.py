@@ -45,7 +45,7 @@ class Resolver:
         :return: whether ODP has each; ``None`` where it cannot be told, or not yet.
         """
         try:
-            statuses = self._order_statuses(sorted({claim.record_key for claim in claims}))
+            statuses = self.order_statuses(sorted({claim.record_key for claim in claims}))
         except OdpApiError as error:
             log.warning("Cannot ask ODP for %s events: %s", len(claims), error)
             return dict.fromkeys((claim.key for claim in claims), None)
@@ -56,8 +56,14 @@ class Resolver:
             found[claim.key] = None if there is False and not at_once and claim.claimed_at > certain_before else there
         return found
 
-    def _order_statuses(self, order_ids: Sequence[str]) -> dict[str, str | None | bool]:
-        """Ask for orders: the status of each, ``None`` if it has none, ``False`` if there is no such order."""
+    def order_statuses(self, order_ids: Sequence[str]) -> dict[str, str | None | bool]:
+        """
+        Ask for orders.
+
+        :param order_ids: their numbers.
+        :return: the status of each, ``None`` if it has none, ``False`` if there is no such order.
+        :raises OdpApiError: if ODP cannot be asked.
+        """
         statuses: dict[str, str | None | bool] = {}
         for start in range(0, len(order_ids), _ORDERS_PER_QUERY):
             ids = order_ids[start : start + _ORDERS_PER_QUERY]

@@ -73,6 +73,7 @@ class RunTimes:
     :param logical_date: logical date, if the run has one.
     :param run_after: when the run was due; every run has it.
     :param look_back_days: what a run without parameters looks back, instead of exporting its data interval.
+    :param resume_point: where a run without parameters begins, instead of at the start of its data interval.
     """
 
     takes_interval: bool
@@ -81,6 +82,7 @@ class RunTimes:
     interval_end: datetime | None = None
     logical_date: datetime | None = None
     look_back_days: int | None = None
+    resume_point: datetime | None = None
 
     @property
     def anchor(self) -> datetime:
@@ -137,13 +139,16 @@ def resolve_window(params: Mapping[str, Any], times: RunTimes) -> Window:
     if not times.takes_interval:
         return Window()
     if times.look_back_days:
-        return Window(_look_back(times.look_back_days, times.anchor), times.anchor)
+        start = _look_back(times.look_back_days, times.anchor)
+        return Window(min(start, times.resume_point or start), times.anchor)
     if times.interval_start is None or times.interval_end is None or times.interval_start >= times.interval_end:
         raise ParameterError(
             "This scheduled run has no data interval, so it is unclear which rows it should export. "
             "Schedule the DAG with CronDataIntervalTimetable, or give LookBackDays or StartDate and EndDate."
         )
-    return Window(times.interval_start, times.interval_end)
+    # What is covered beyond the interval already leaves nothing to read.
+    start = min(times.resume_point, times.interval_end) if times.resume_point else times.interval_start
+    return Window(start, times.interval_end)
 
 
 def _look_back(days: Any, anchor: datetime) -> datetime:

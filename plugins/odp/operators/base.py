@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, ObjectStoragePath, Variable
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from odp.core.exceptions import CannotSucceedError, SettingsError
 from odp.core.exports import Export, get_export
@@ -45,6 +45,8 @@ class OdpOperator(BaseOperator):
         """
         try:
             return self.run_stage(context)
+        except AirflowSkipException:
+            raise
         except CannotSucceedError as error:
             self.note_failure(context, error)
             raise AirflowFailException(str(error)) from error
@@ -121,15 +123,27 @@ class ExportStageOperator(OdpOperator):
 
         return Ledger(connect_to_ledger(self.ledger_conn_id), self.odp_hook.account, self.export_id)
 
-    def staging(self, context: Context) -> Staging:
+    def run_name(self, context: Context) -> str:
         """
-        Return the staged files of the run.
+        Return the run's name in the ledger: its id, with the DAG's before it where that is not the export's own DAG.
 
         :param context: the task's context.
         """
+        dag_id = context["dag"].dag_id
+        return context["run_id"] if dag_id == self.export_id else f"{dag_id}/{context['run_id']}"
+
+    def staging(self, context: Context, purpose: str = "") -> Staging:
+        """
+        Return the staged files of the run; in a DAG of several exports, each of them has its own.
+
+        :param context: the task's context.
+        :param purpose: names files that are not those of extract, transform and load.
+        """
         from odp.core.staging import Staging
 
-        return Staging(self.staging_root(), context["dag"].dag_id, context["run_id"])
+        dag_id = context["dag"].dag_id
+        folder = dag_id if dag_id == self.export_id else f"{dag_id}.{self.export_id}"
+        return Staging(self.staging_root(), f"{folder}.{purpose}" if purpose else folder, context["run_id"])
 
     def note_failure(self, context: Context, error: Exception) -> None:
         """Write the failure into the run's history, if the ledger can be reached at all."""
@@ -137,6 +151,6 @@ class ExportStageOperator(OdpOperator):
 
         try:
             with self.open_ledger() as ledger:
-                fail_run(ledger, context["run_id"], f"{self.task_id}: {type(error).__name__}: {error}")
+                fail_run(ledger, self.run_name(context), f"{self.task_id}: {type(error).__name__}: {error}")
         except Exception as unreachable:  # the failure itself is what the user has to see
             self.log.warning("The ledger's run history does not show this failure: %s", unreachable)

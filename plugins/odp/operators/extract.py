@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from odp.core.parameters import read_ids
 from odp.core.window import Window
-from odp.operators.base import ExportStageOperator
+from odp.operators.commerce import CommerceReadOperator
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -19,45 +19,21 @@ if TYPE_CHECKING:
     from odp.core.ledger import Ledger
 
 
-class CommerceExtractOperator(ExportStageOperator):
+class CommerceExtractOperator(CommerceReadOperator):
     """
     Read the rows of a window from the Commerce replica into staged parts.
 
-    :param sql: the mapping file, a name under the DAG's ``template_searchpath``, or its text. (templated)
-    :param lookups: small side queries by name, read in the same snapshot. (templated)
     :param window_start: first ModifiedOn to read: ISO 8601 or ``-infinity``. (templated)
     :param window_end: first ModifiedOn not to read: ISO 8601 or ``infinity``. (templated)
-    :param commerce_conn_id: PostgreSQL connection to the replica; its search_path names the schema. (templated)
     :return: one entry per part (its number, file and rows), over which transform is mapped.
     """
 
-    template_fields: Sequence[str] = (
-        *ExportStageOperator.template_fields,
-        "sql",
-        "lookups",
-        "window_start",
-        "window_end",
-        "commerce_conn_id",
-    )
-    template_ext: Sequence[str] = (".sql",)
-    template_fields_renderers = {"sql": "sql", "lookups": "json"}
+    template_fields: Sequence[str] = (*CommerceReadOperator.template_fields, "window_start", "window_end")
 
-    def __init__(
-        self,
-        *,
-        sql: str,
-        window_start: str,
-        window_end: str,
-        lookups: Mapping[str, str] | None = None,
-        commerce_conn_id: str = "commerce_db",
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *, window_start: str, window_end: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.sql = sql
-        self.lookups = lookups
         self.window_start = window_start
         self.window_end = window_end
-        self.commerce_conn_id = commerce_conn_id
 
     def run_stage(self, context: Context) -> list[dict[str, Any]]:
         """
@@ -65,33 +41,23 @@ class CommerceExtractOperator(ExportStageOperator):
 
         :raises AirflowFailException: if the replica lacks something required, or parameters or settings are wrong.
         """
-        from airflow.sdk.configuration import conf
+        return self.extract_entities(context, read_ids(context["params"].get("Ids")))
 
-        from odp.core.extract import Selection, extract
+    def extract_entities(self, context: Context, ids: Sequence[str] | None) -> list[dict[str, Any]]:
+        """
+        Extract the window, or some entities of it.
+
+        :param context: the task's context.
+        :param ids: only these entities; ``None`` for all.
+        """
         from odp.core.run_history import start_run
-        from odp.hooks.commerce import connect_to_commerce
 
-        dag_run = context["dag_run"]
-        selection = Selection(
-            window=Window.from_texts(self.window_start, self.window_end),
-            ids=read_ids(context["params"].get("Ids")),
-            as_of=dag_run.start_date or dag_run.run_after,
-        )
+        window = Window.from_texts(self.window_start, self.window_end)
         with self.open_ledger() as ledger:
-            start_run(ledger, context["run_id"], selection.window, selection.ids)
-            retried = [] if context["params"].get("DryRun") else self._retried(ledger, selection.ids)
-        with connect_to_commerce(self.commerce_conn_id) as connection:
-            parts = extract(
-                connection,
-                self.export,
-                self.sql,
-                self.lookups or {},
-                selection,
-                self.settings,
-                self.staging(context),
-                retried=retried,
-                max_parts=conf.getint("core", "max_map_length"),
-            )
+            dry_run = bool(context["params"].get("DryRun"))
+            start_run(ledger, self.run_name(context), window, ids, dry_run=dry_run)
+            retried = [] if dry_run else self._retried(ledger, ids)
+        parts = self.read_source(context, window, self.staging(context), ids=ids, retried=retried)
         self.log.info(
             "Extracted %s rows modified from %s to %s, in %s parts",
             sum(part["rows"] for part in parts),

@@ -34,10 +34,11 @@ class OdpLoadOperator(ExportStageOperator):
         :raises OdpUnavailableError: if ODP does not take a request within the retry budget; the task may be retried.
         """
         from odp.core.parts import load_part
-        from odp.core.run_history import resume_run
+        from odp.core.run_history import resume_run, run_began
 
         with self.open_ledger() as ledger:
-            resume_run(ledger, context["run_id"])
+            run = self.run_name(context)
+            resume_run(ledger, run)
             counts = load_part(
                 self.export,
                 self.transformed,
@@ -45,10 +46,12 @@ class OdpLoadOperator(ExportStageOperator):
                 self.settings,
                 self.staging(context),
                 ledger,
-                run_id=context["run_id"],
+                run_id=run,
                 dry_run=bool(context["params"].get("DryRun")),
                 # By an earlier try, or before this task was cleared.
-                repeated=ledger.delivered_rows(context["run_id"], self.transformed["part"]) > 0,
+                repeated=ledger.delivered_rows(run, self.transformed["part"]) > 0,
+                # Of an export's own DAG, one run at a time is under way.
+                began=None if run == context["run_id"] else run_began(ledger, run),
             )
         self.log.info(
             "Part %s: %s delivered, %s rejected by ODP, %s sent by another run, %s uncertain, %s not sent",

@@ -45,7 +45,7 @@ class OdpReconcileOperator(ExportStageOperator):
         from odp.core.run_history import finish_run
 
         staging = self.staging(context)
-        run_id = context["run_id"]
+        run_id = self.run_name(context)
         with self.open_ledger() as ledger:
             summary = summarise(
                 staging.read_json(MANIFEST),
@@ -92,7 +92,7 @@ class OdpReconcileOperator(ExportStageOperator):
 
         uploads = [upload for part in _counts(self.transformed) for upload in part["uploads"]]
         left_out = frozenset(line["key"] for line in staged_rejects(staging, summary))
-        records = sample_delivered(uploads, staging, self.settings.read_back_sample, context["run_id"], left_out)
+        records = sample_delivered(uploads, staging, self.settings.read_back_sample, self.run_name(context), left_out)
         if not records:
             return {}
         result = read_back(self.odp_hook.get_client(), self.export, records).as_dict()

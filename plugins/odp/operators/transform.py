@@ -35,7 +35,7 @@ class OdpTransformOperator(ExportStageOperator):
         from odp.core.run_history import resume_run
 
         with self.open_ledger() as ledger:
-            resume_run(ledger, context["run_id"])
+            resume_run(ledger, self.run_name(context))
             counts = transform_part(
                 self.export,
                 self.part,

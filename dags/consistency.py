@@ -1,0 +1,11 @@
+"""
+The weekly comparison of ODP with its source, as an Airflow DAG.
+
+Airflow looks for the words airflow and dag in a file before it parses it; they are here.
+"""
+
+from __future__ import annotations
+
+from odp.operation_dags import build_consistency_dag
+
+build_consistency_dag()
