@@ -220,8 +220,8 @@ def load_part(
             loader = events if upload["path"] == "/events" else records
             fates.add(loader.load(upload["path"], read_bodies(bodies, states)))
     if repeated and export.family != "events":
-        # Every row is acknowledged or refused by now. Of a key that another part has sent in another form since, the ledger cannot
-        # tell whether the earlier try has counted it already.
+        # Every row is acknowledged or refused by now. Of a key that another part has sent in another form since, the ledger
+        # cannot tell whether the earlier try has counted it already.
         ledger.set_delivered(run_id, number, transformed["records"] - fates.rejected)
     rejects_name = f"rejects-odp-{number:05d}.jsonl.zst"
     with staging.write(rejects_name) as file, LineWriter(file) as lines:
