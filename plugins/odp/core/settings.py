@@ -46,7 +46,8 @@ class Settings(BaseModel):
         description="Address put before relative image and product paths; empty: the first active website's domain name.",
     )
     create_schema: bool = Field(
-        default=True, description="Whether load creates the custom objects, fields and identifiers that ODP lacks."
+        default=True,
+        description="Whether preflight and load create the objects, fields, identifiers and relations that ODP lacks.",
     )
     part_rows: int = Field(
         default=250_000, ge=1, description="Rows in one staged part; each part is one transform and one load task."
