@@ -37,10 +37,19 @@ def test_the_text_has_the_worst_first_with_remedies_and_exports() -> None:
     assert report.as_text().splitlines() == [
         "Failures: 1, warnings: 1, passed: 1. Could not work: order_odp_export.",
         "",
-        "FAILURE  replica: tables (order_odp_export): It is failure. Mend it.",
+        "FAILURE  replica: tables (order_odp_export): It is failure.",
+        "      -> Mend it.",
         "WARNING  replica: tables: It is warning.",
         "OK       replica: tables: It is ok.",
     ]
+
+
+def test_the_text_is_broken_into_lines_and_nothing_is_lost() -> None:
+    words = [f"word-{number}" for number in range(100)]
+    lines = Report([finding("failure", remedy=" ".join(words))]).as_text().splitlines()[3:]
+    assert max(map(len, lines)) <= 110
+    assert " ".join(lines).split() == ["->", *words]
+    assert all(line.startswith("         word") for line in lines[1:])
 
 
 def test_the_dictionary_is_json_with_verdict_cause_and_remedy_per_line() -> None:

@@ -103,6 +103,19 @@ IDENTIFIER = _object(
     },
     additional=False,
 )
+RELATION = _object(
+    ("name", "display_name", "child_object", "join_fields"),
+    {
+        **dict.fromkeys(("name", "display_name", "child_object"), TEXT),
+        "public_read": BOOLEAN,
+        "join_fields": {
+            "type": "array",
+            "minItems": 1,
+            "items": _object(("parent", "child"), {"parent": TEXT, "child": TEXT}, additional=False),
+        },
+    },
+    additional=False,
+)
 GRAPHQL = _object(("query",), {"query": TEXT, "variables": {"type": ["object", "null"]}, "operationName": TEXT}, additional=False)
 
 
@@ -140,6 +153,7 @@ OPERATIONS = (
     Operation("GET", "/schema/objects/{object_name}"),
     Operation("GET", "/schema/objects/{object_name}/fields"),
     Operation("POST", "/schema/objects/{object_name}/fields", FIELD),
+    Operation("POST", "/schema/objects/{object_name}/relations", RELATION),
     Operation("POST", "/schema/identifiers", IDENTIFIER),
     # In no OpenAPI document: ODP's documentation of GraphQL names path and body.
     Operation("POST", "/graphql", GRAPHQL),

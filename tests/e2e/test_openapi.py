@@ -144,6 +144,7 @@ ORDER = {"type": "order", "action": "purchase", "identifiers": {"email": "a@b.c"
         ("POST", "/v3/objects/products", [{"name": "x"}], "'product_id' is a required"),
         ("POST", "/v3/objects/warehouses", [{"warehouse_id": "1", "tags": ["a"]}], "is not of type"),
         ("POST", "/v3/schema/objects/orders/fields", {"name": "x", "display_name": "X", "type": "text"}, "is not one of"),
+        ("POST", "/v3/schema/objects/orders/relations", {"name": "x", "display_name": "X", "child_object": "y"}, "'join_fields'"),
         ("POST", "/v3/schema/identifiers", {"name": "x_id", "display_name": "X ID"}, "'merge_confidence' is a required"),
         ("GET", "/v3/schema/objects", {}, "takes no body"),
     ],
@@ -200,6 +201,7 @@ def test_every_request_of_the_exports_is_one_that_odp_documents(
     used = {
         *(("POST", path) for path in ("/objects/products", "/objects/{object_name}", "/events", "/profiles")),
         *(("POST", path) for path in ("/schema/objects", "/schema/objects/{object_name}/fields", "/schema/identifiers")),
+        ("POST", "/schema/objects/{object_name}/relations"),
         *(("GET", path) for path in ("/schema/objects", "/profiles")),
     }
     assert used <= set(proxy.seen)

@@ -66,7 +66,7 @@ def test_the_report_is_shown_and_pushed(account: SandboxOdp, configure: Configur
     checked = preflight()
     assert (checked.state, checked.report["verdict"], checked.report["impossible_exports"]) == ("success", "warning", [])
     assert checked.shown.startswith("Failures: 0, warnings: ")
-    lines = checked.shown.splitlines()[2:]
+    lines = [line for line in checked.shown.splitlines()[2:] if not line.startswith(" ")]
     assert len(lines) == len(checked.report["findings"]) == sum(checked.report["counts"].values())
     assert [line.split()[0] for line in lines] == sorted((line.split()[0] for line in lines), reverse=True)  # WARNING, OK
     assert "OK       Airflow: DAGs: All exports are there and unpaused." in lines

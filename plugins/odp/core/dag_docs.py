@@ -83,7 +83,7 @@ Nothing else is written: ODP's upload APIs are asked with an empty list. Limits 
 #### The report
 
 Open the task and its tab *Rendered Templates*: the field `report`, worst first, each line with its remedy. The same is in the
-log, and as JSON in the tab *XCom* (`verdict`, `counts`, `impossible_exports`, `findings`). Personal data is masked.
+log, and as JSON in the tab *Storage*, *XCom* (`verdict`, `counts`, `impossible_exports`, `findings`). Personal data is masked.
 
 The run **fails** when an export could not work, and names which. It passes with warnings otherwise.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ Verdict = Literal["ok", "warning", "failure"]
 
 VERDICTS: tuple[Verdict, ...] = ("failure", "warning", "ok")
 """Worst first."""
+
+_LINE_WIDTH = 110
 
 ALL_EXPORTS = tuple(export.dag_id for export in EXPORTS)
 
@@ -41,10 +44,15 @@ class Finding:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def text(self) -> str:
-        """The finding as a line."""
+    def statement(self) -> str:
+        """What was found, where."""
         about = f" ({', '.join(self.exports)})" if self.exports and len(self.exports) < len(ALL_EXPORTS) else ""
-        return f"{self.area}: {self.subject}{about}: {self.cause}" + (f" {self.remedy}" if self.remedy else "")
+        return f"{self.area}: {self.subject}{about}: {self.cause}"
+
+    @property
+    def text(self) -> str:
+        """What was found, where, and what to do about it."""
+        return f"{self.statement} {self.remedy}".rstrip()
 
 
 def failure_of(
@@ -105,7 +113,8 @@ class Report:
         """Return the report for people, worst first."""
         lines = [self.headline, ""]
         for finding in self.worst_first():
-            lines.append(f"{finding.verdict.upper():8} {finding.text}")
+            lines += _wrapped(finding.statement, f"{finding.verdict.upper():8} ")
+            lines += _wrapped(finding.remedy, "      -> ")
         return "\n".join(lines)
 
     def as_dict(self) -> dict[str, Any]:
@@ -127,3 +136,15 @@ class Report:
                 for finding in self.worst_first()
             ],
         }
+
+
+def _wrapped(text: str, begin: str) -> list[str]:
+    """Break a text into lines that fit Airflow's UI, which does not; names and addresses stay whole."""
+    return textwrap.wrap(
+        text,
+        _LINE_WIDTH,
+        initial_indent=begin,
+        subsequent_indent=" " * len(begin),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -95,7 +95,8 @@ class Settings(BaseModel):
         description="Address put before relative image and product paths; empty: the first active website's domain name.",
     )
     create_schema: bool = Field(
-        default=True, description="Whether load creates the custom objects, fields and identifiers that ODP lacks."
+        default=True,
+        description="Whether preflight and load create the objects, fields, identifiers and relations that ODP lacks.",
     )
     window_mode: Literal["data_interval", "since_last_success"] = Field(
         default="data_interval",
