@@ -102,7 +102,7 @@ def find_absences(connection: psycopg.Connection[Any], tables: Sequence[str]) ->
             absent_columns += [f"{name}.{column.name}" for column in lacking]
             shadows.append(_relation_with_nulls(name, lacking))
     if missing_required:
-        raise ReplicaError(*_missing_words(connection, missing_required))
+        raise _missing_error(connection, missing_required)
     return Absences(tuple(absent_tables), tuple(absent_columns), tuple(shadows))
 
 
@@ -123,8 +123,7 @@ def locate_tables(connection: psycopg.Connection[Any], tables: Sequence[str]) ->
     return [(schema, table) for schema, table in found]
 
 
-def _missing_words(connection: psycopg.Connection[Any], missing: Sequence[str]) -> tuple[str, str]:
-    """Return what is missing, and what to do about it."""
+def _missing_error(connection: psycopg.Connection[Any], missing: Sequence[str]) -> ReplicaError:
     search_path = connection.execute("SHOW search_path").fetchone()
     quoted = connection.execute(
         "SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
@@ -137,7 +136,8 @@ def _missing_words(connection: psycopg.Connection[Any], missing: Sequence[str]) 
         if quoted
         else 'Name the schema in the connection\'s extra, such as {"options": "-c search_path=dbo"}, or add it to the replica.'
     )
-    return f"The Commerce replica lacks {', '.join(missing)} (search_path is {search_path and search_path[0]}).", remedy
+    cause = f"The Commerce replica lacks {', '.join(missing)} (search_path is {search_path and search_path[0]})."
+    return ReplicaError(cause, remedy)
 
 
 def _nulls(columns: Iterable[commerce.Column]) -> sql.Composable:
