@@ -17,7 +17,8 @@ HEAVY = {"boto3", "numpy", "orjson", "pandas", "polars", "psycopg", "pyarrow", "
 _SCRIPT = """
 import importlib.util, sys
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import DAG, BaseNotifier, BaseOperator, BaseSensorOperator, CronDataIntervalTimetable, DeadlineAlert, Param, Variable
+from airflow.sdk import DAG, BaseNotifier, BaseOperator, BaseSensorOperator, CronDataIntervalTimetable, DeadlineAlert
+from airflow.sdk import Param, Variable
 from airflow.sdk.exceptions import AirflowFailException
 DAG("empty", schedule=CronDataIntervalTimetable("0 0 * * *", timezone="UTC"), params={"number": Param(1, type="integer")})
 before = set(sys.modules)
