@@ -38,6 +38,7 @@ def build_preflight_dag() -> DAG:
         on_success_callback=OdpNotifier("success"),
         on_failure_callback=OdpNotifier("failure"),
         template_searchpath=SQL_DIR,
+        params={"DryRun": _dry_run("Check only: create nothing in ODP's schema, whatever create_schema says.")},
         tags=["odp", "commerce"],
         default_args={"owner": "commerce"},
     ) as dag:
@@ -61,14 +62,7 @@ def build_initial_load_dag() -> DAG:
         on_success_callback=OdpNotifier("success"),
         on_failure_callback=OdpNotifier("failure"),
         template_searchpath=SQL_DIR,
-        params={
-            "DryRun": Param(
-                False,
-                title="Dry run",
-                description="Rehearse: everything but the sending. Counts and rejects show in each export's own run.",
-                type="boolean",
-            )
-        },
+        params={"DryRun": _dry_run("Rehearse: everything but the sending. Each export's own run shows counts and rejects.")},
         tags=["odp", "commerce"],
         default_args={"owner": "commerce", "retry_delay": timedelta(minutes=1)},
     ) as dag:
@@ -85,6 +79,10 @@ def build_initial_load_dag() -> DAG:
             previous >> step
             previous = step
     return dag
+
+
+def _dry_run(description: str) -> Param:
+    return Param(False, title="Dry run", description=description, type="boolean")
 
 
 def build_consistency_dag() -> DAG:

@@ -82,6 +82,18 @@ def test_nothing_is_created_when_the_setting_is_off(odp: SandboxOdp, client: Odp
     assert (products.exports, "Create them in ODP" in products.remedy) == ((PRODUCTS.dag_id,), True)
 
 
+def test_a_dry_run_says_what_would_be_created_and_creates_nothing(odp: SandboxOdp, client: OdpClient) -> None:
+    findings = check_schema(client, contracts(), Settings(), dry_run=True)
+    assert not [request for request in odp.requests(path="/v3/schema") if request["method"] == "POST"]
+    assert verdicts(findings) == OBJECTS
+    causes = {finding.subject: finding.cause for finding in findings}
+    assert causes["object businesses"] == "A run that is no dry run will create 1 object, 2 relations."
+    made = {finding.subject: finding.cause for finding in check(client)}
+    for subject in OBJECTS.keys() - {"object orders"}:  # whose identifier is created with the customers
+        assert causes[subject].partition("will create ")[2] == made[subject].partition("Created just now: ")[2]
+    assert {finding.cause for finding in check_schema(client, contracts(), Settings(), dry_run=True)} == {"Complete."}
+
+
 @pytest.mark.parametrize(("mode", "verdict"), [("unique", "warning"), ("non_unique", "failure")])
 def test_without_the_identifier_of_people_the_mode_decides(client: OdpClient, mode: str, verdict: str) -> None:
     findings = check(client, create_schema=False, email_mode=mode)
@@ -114,6 +126,8 @@ def test_an_object_with_another_key_is_a_failure(client: OdpClient) -> None:
     create(client, "objects", name="warehouses", display_name="Warehouses", alias="warehouse", public_read=False, fields=fields)
     findings = check(client)
     (finding,) = [finding for finding in findings if finding.verdict == "failure"]
+    rehearsed = check_schema(client, contracts(), Settings(), dry_run=True)
+    assert [again.cause for again in rehearsed if again.verdict == "failure"] == [finding.cause]
     assert (finding.subject, finding.exports) == ("object warehouses", (WAREHOUSES.dag_id,))
     assert finding.cause == "Its key in ODP is code, but rows are sent by warehouse_id."
     assert "include/sql/warehouses.sql" in finding.remedy

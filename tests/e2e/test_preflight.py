@@ -39,8 +39,8 @@ class Checked:
         return [finding for finding in self.report["findings"] if finding["verdict"] == verdict]
 
 
-def preflight(dag_id: str = "odp_preflight") -> Checked:
-    run = load_dag(dag_id).test()
+def preflight(dag_id: str = "odp_preflight", **conf: Any) -> Checked:
+    run = load_dag(dag_id).test(run_conf=conf)
     ti = run.get_task_instance("preflight")
     shown = RenderedTaskInstanceFields.get_templated_fields(ti)["report"]
     return Checked(str(run.state.value), ti.xcom_pull("preflight"), shown)
@@ -61,7 +61,11 @@ def pause(account: SandboxOdp) -> Iterator[Callable[[bool], None]]:
 
 def test_the_report_is_shown_and_pushed(account: SandboxOdp, configure: Configure, pause: Callable[[bool], None]) -> None:
     configure(accept_shared_emails=True)
-    load_dag("odp_preflight").test()  # makes the DAGs known
+    first = preflight(DryRun=True)  # which also makes the DAGs known
+    assert first.state == "success"
+    assert "A run that is no dry run will create 1 object" in first.shown
+    assert "object warehouses" in first.shown
+    assert "warehouses" not in account.counts()["objects"]
     pause(False)
     checked = preflight()
     assert (checked.state, checked.report["verdict"], checked.report["impossible_exports"]) == ("success", "warning", [])
@@ -70,7 +74,7 @@ def test_the_report_is_shown_and_pushed(account: SandboxOdp, configure: Configur
     assert len(lines) == len(checked.report["findings"]) == sum(checked.report["counts"].values())
     assert [line.split()[0] for line in lines] == sorted((line.split()[0] for line in lines), reverse=True)  # WARNING, OK
     assert "OK       Airflow: DAGs: All exports are there and unpaused." in lines
-    assert account.counts()["profiles"] == 0
+    assert account.counts()["objects"]["warehouses"] == 0  # there, and empty
 
 
 def test_paused_exports_are_a_warning_and_stop_an_initial_load(

@@ -75,10 +75,11 @@ Checks everything that the exports need. Trigger it after the connections are de
 | orders | what each order status becomes, how many orders have it, which would be skipped |
 | ledger | reachable, of this version, writable, in a database of its own |
 | ODP | address, key, region, and which APIs the key's usage plan lets it use |
-| schema | objects, fields, identifier and relations; what is missing is created, unless `create_schema` is off |
+| schema | objects, fields, identifier and relations; what is missing is created, unless `create_schema` is off or with `DryRun` |
 | Airflow | the exports' DAGs are there and unpaused |
 
-Nothing else is written: ODP's upload APIs are asked with an empty list. Limits and quotas of a usage plan cannot be seen so.
+Nothing else is written: ODP's upload APIs are asked with an empty list. Limits and quotas of a usage plan cannot be seen so. Once
+in each run, UserProfile and CustomerOrder are read whole to count addresses and statuses.
 
 #### The report
 
@@ -97,7 +98,7 @@ One click: the checks of `odp_preflight`, then all exports with everything they 
 order warehouses, products, businesses, profiles, links, orders. What others refer to is in ODP before them.
 
 Before it, unpause the exports; a paused one never begins a run, so the preflight stops here and says which. With `DryRun`
-everything but the sending is rehearsed.
+everything is rehearsed but the sending, and nothing is created in ODP.
 
 #### Follow it
 

@@ -39,6 +39,7 @@ class Preflight:
     :param connect_replica: opens a connection to the replica.
     :param connect_ledger: opens a connection to the ledger.
     :param open_account: returns the ODP account.
+    :param dry_run: whether nothing is created in ODP's schema.
     """
 
     settings: Settings
@@ -46,6 +47,7 @@ class Preflight:
     connect_replica: Callable[[], psycopg.Connection[Any]]
     connect_ledger: Callable[[], psycopg.Connection[Any]]
     open_account: Callable[[], Account]
+    dry_run: bool = False
 
     def run(self) -> Iterator[Finding]:
         """Make all checks, one after the other."""
@@ -95,7 +97,7 @@ class Preflight:
         findings = check_account(account, create_schema=self.settings.create_schema)
         yield from findings
         if not any(finding.verdict == "failure" and finding.exports == ALL_EXPORTS for finding in findings):
-            yield from check_schema(account.client, contracts, self.settings)
+            yield from check_schema(account.client, contracts, self.settings, dry_run=self.dry_run)
 
 
 def _guarded(

@@ -30,6 +30,7 @@ class OdpPreflightOperator(OdpOperator):
     """
     Check the replica, the ledger, the ODP account and its schema, e-mail addresses, order statuses and the exports' DAGs.
 
+    What ODP's schema lacks is created, if the settings say so and the run's parameter ``DryRun`` is not set.
     The report appears as the rendered field ``report``, in the log, and as XCom ``return_value``: a dictionary with the worst
     ``verdict``, ``counts``, ``impossible_exports`` and ``findings``, each with area, subject, verdict, cause, remedy, exports
     and details. It holds no personal data. The task fails when an export could not work, and passes with warnings otherwise.
@@ -89,6 +90,7 @@ class OdpPreflightOperator(OdpOperator):
             connect_replica=lambda: connect_to_commerce(self.commerce_conn_id),
             connect_ledger=lambda: connect_to_ledger(self.ledger_conn_id)(),
             open_account=self._open_account,
+            dry_run=bool(context["params"].get("DryRun")),
         ).run()
         yield from self._check_dags(context)
 

@@ -52,7 +52,7 @@ class TriggerExportOperator(TriggerDagRunOperator):
             )
         state = ti.get_dagrun_state(dag_id, run_id) if ti.get_dr_count(dag_id, run_ids=[run_id]) else None
         if state is None or state in self.failed_states:
-            super().execute(context)
+            super().execute(context)  # which raises what makes Airflow start the run and wait for it
         ti.xcom_push(key=XCOM_RUN_ID, value=run_id)  # for the link to the run
         self.log.info("%s has the run %s already: %s", dag_id, run_id, state)
         if state not in self.allowed_states:
