@@ -198,6 +198,13 @@ class TestConsistency:
         with pytest.raises(ParamValidationError):
             dag.params.get_param("Exports").resolve(["products"])
 
+    def test_the_scheduler_can_read_it(self, dag: DAG) -> None:
+        from airflow.serialization.serialized_objects import DagSerialization
+
+        read = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+        assert set(read.task_dict) == set(dag.task_dict)
+        assert read.max_active_tasks == 2
+
     def test_its_documentation(self, dag: DAG) -> None:
         for words in (*CONSISTENCY_PARAMETERS, "max_difference_ratio", "max_deactivate_ratio", "since_last_success"):
             assert f"`{words}`" in (dag.doc_md or "")
