@@ -7,6 +7,7 @@ Each section can be measured alone; the document is then written from its new fi
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from rich.markdown import Markdown
 
 from benchmarks.budgets import BUDGET_ROWS
 from benchmarks.document import write_document
+from benchmarks.measure import BenchmarkError
 from benchmarks.suite import SECTIONS, Suite
 from benchmarks.world import BenchmarkWorld
 from sandbox.world import PROJECT
@@ -43,13 +45,23 @@ def main() -> int:
         parser.error(f"unknown: {', '.join(unknown)}. Sections are {', '.join(SECTIONS)}.")
     if given.rows < 1:
         parser.error("--rows must be at least 1.")
+    # Ended by kill, it stops its servers as well.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(width=150)
-    with BenchmarkWorld(given.folder) as world:
-        suite = Suite(world, given.rows, lambda line: console.print(line, markup=False, highlight=False))
-        results = suite.run(given.sections or list(SECTIONS))
+    try:
+        with BenchmarkWorld(given.folder) as world:
+            suite = Suite(world, given.rows, lambda line: console.print(line, markup=False, highlight=False))
+            results = suite.run(given.sections or list(SECTIONS))
+    except BenchmarkError as error:
+        console.print(f"{error}\nWhat was measured before this is kept; SECTIONS names what to measure again.", markup=False)
+        return 1
+    except KeyboardInterrupt:
+        console.print("Stopped.")
+        return 130
     docs = given.docs or (PROJECT / "docs" if given.rows >= BUDGET_ROWS else given.folder)
     page = write_document(results, docs)
-    console.print(Markdown(page.read_text(encoding="utf-8")))
+    for section in page.read_text(encoding="utf-8").split("\n## ")[1:3]:  # the budgets and the comparison
+        console.print(Markdown(f"## {section}"))
     console.print(f"Written: {page}")
     return 0
 

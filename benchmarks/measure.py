@@ -36,7 +36,11 @@ class Measured:
     output: str
 
 
-class CommandError(RuntimeError):
+class BenchmarkError(RuntimeError):
+    """Something could not be measured."""
+
+
+class CommandError(BenchmarkError):
     """A measured command failed."""
 
 

@@ -16,6 +16,7 @@ import psutil
 import psycopg
 from psycopg.rows import dict_row
 
+from benchmarks.measure import BenchmarkError
 from benchmarks.replicas import SCHEMA
 from benchmarks.stages import CountError, check_counts
 from benchmarks.workloads import WORKLOADS, Workload
@@ -29,7 +30,7 @@ _SAMPLE_SECONDS = 0.1
 _TASK_TITLE = re.compile(r"airflow worker -- ([0-9a-f-]{36})")
 
 
-class SchedulerError(RuntimeError):
+class SchedulerError(BenchmarkError):
     """Airflow did not do what it should have."""
 
 

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from benchmarks.measure import measure
+from benchmarks.measure import BenchmarkError, measure
 from benchmarks.tasks import TaskRun, run_task, task_processes
 from benchmarks.workloads import Workload
 from benchmarks.world import BenchmarkWorld
 
 
-class CountError(RuntimeError):
+class CountError(BenchmarkError):
     """A run did not deliver exactly what it should have, so its figures are worth nothing."""
 
 

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import psycopg
 from psycopg import sql
 
+from benchmarks.measure import BenchmarkError
 from benchmarks.replicas import SCHEMA, Replicas
 from odp.create_ledger import create_ledger
 from sandbox.postgres import HOST, SUPERUSER
 from sandbox.world import PROJECT, World, wait_for
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 KEY = "benchmarks.only-for-this-machine"
 LEDGER = "odp_ledger"
@@ -35,8 +40,14 @@ class BenchmarkWorld(World):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.replicas = Replicas(self.postgres)
+        self._staging = self.folder / "staging"
         self.logs = self.folder / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
+
+    def __enter__(self) -> Self:
+        """Remove what earlier runs staged, and start PostgreSQL and the sink."""
+        shutil.rmtree(self._staging, ignore_errors=True)
+        return super().__enter__()
 
     def airflow_environment(self, **options: float) -> dict[str, str]:
         """
@@ -49,7 +60,7 @@ class BenchmarkWorld(World):
         extra = {**UNPACED, **options}
         connection = {"conn_type": "odp", "host": self.odp_url, "password": KEY, "extra": extra}
         # The sink cannot be read back from; all other settings are as a user has them who sets nothing.
-        settings = {"staging": str(self.folder / "staging"), "read_back_sample": 0}
+        settings = {"staging": str(self._staging), "read_back_sample": 0}
         return {
             **environment,
             "AIRFLOW_CONN_ODP_DEFAULT": json.dumps(connection),
@@ -96,7 +107,7 @@ class BenchmarkWorld(World):
             with urllib.request.urlopen(f"{self.odp_url}/_sink/counts", timeout=600) as answer:
                 return dict(json.load(answer))
         except urllib.error.HTTPError as error:
-            raise RuntimeError(f"The sink cannot count what it was sent: {error.read().decode()}") from None
+            raise BenchmarkError(f"The sink cannot count what it was sent: {error.read().decode()}") from None
 
     def servers_cpu_seconds(self) -> dict[str, float]:
         """Return the processor seconds that PostgreSQL, ended sessions included, and the sink have used so far."""

@@ -2,7 +2,7 @@
 dlt: sql_table into a custom destination, tuned as dlt's "Optimizing dlt" advises.
 
 Arrow instead of Python rows between the stages (backend pyarrow, parquet files), files rotated so that load jobs run side by
-side, as many load workers as the project has connections, no dlt columns, no compression, no telemetry.
+side, eight load workers, no dlt columns, no compression, no telemetry.
 """
 
 from __future__ import annotations
