@@ -78,7 +78,7 @@ def compare(
         "export": export.dag_id,
         **counts,
         "sample": sample.summary,
-        "to_repair": counts["missing"] + counts["changed"] + len(lost),
+        "to_repair": counts["missing"] + counts["changed"] + counts["pending"] + len(lost),
         "can_deactivate": can_deactivate(export.contract_for(settings), columns),
         "covered_until": coverage.covered_until and coverage.covered_until.isoformat(),
         "gaps": [[gap.start_text, gap.end_text] for gap in coverage.gaps],

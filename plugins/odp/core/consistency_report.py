@@ -33,7 +33,7 @@ def outcome_of(
         **compared,
         "repaired": repaired["delivered"] if repaired else 0,
         "deactivated_now": deactivated["deactivated"] if deactivated else 0,
-        "remaining": found - compared["to_repair"] if repaired else found,
+        "remaining": found + compared["pending"] - compared["to_repair"] if repaired else found,
         "repair_failed": failed,
     }
 

@@ -37,7 +37,7 @@ ODP has acknowledged (the ledger), and a random sample is read back from ODP, fi
 |---|---|---|
 | missing | in the source, never acknowledged by ODP | sends it |
 | changed | ODP acknowledged another content; of an order, its latest state | sends it |
-| pending | missing or changed since the last run of the export, whose next run sends it | |
+| pending | missing or changed since the last run of the export, whose next run sends it | sends it now |
 | rejected, uncertain | every run of the export deals with them again | |
 | deleted | the source no longer has it | `Deactivate` sends `is_active` false, where the record has that field |
 | extra | ODP has it, and the export skips it now (a guest, an order status that is not sent) | |

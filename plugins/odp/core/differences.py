@@ -181,7 +181,7 @@ class Differences:
 
 _TO_REPAIR = (
     "SELECT entity_id, record_key, replace(key_hash::text, '-', ''), verdict FROM differing"
-    " WHERE verdict IN ('missing', 'changed') ORDER BY part"
+    " WHERE verdict IN ('missing', 'changed', 'pending') ORDER BY part"
 )
 _DELETED = (
     "SELECT record_key, replace(key_hash::text, '-', ''), replace(payload_hash::text, '-', '')"
@@ -208,8 +208,8 @@ def read_staged(staging: Staging, name: str) -> Iterator[list[str]]:
     Read the rows of a file that :meth:`Differences.stage` wrote.
 
     :param staging: the folder.
-    :param name: ``REPAIR_FILE`` (entity id, record key, hash of the key, verdict: ``missing``, ``changed`` or ``lost``) or
-        ``DELETED_FILE`` (record key, hash of the key, hash of the content).
+    :param name: ``REPAIR_FILE`` (entity id, record key, hash of the key, and verdict: ``missing``, ``changed``, ``pending`` or
+        ``lost``) or ``DELETED_FILE`` (record key, hash of the key, hash of the content).
     """
     with staging.read(name) as file:
         for block in read_frames(file):

@@ -29,8 +29,8 @@ def prepare_repair(export: Export, ledger: Ledger, resolver: Resolver, staging: 
     """
     Bring the ledger to what ODP really has, so that the stages of an export send what is missing or changed, and nothing twice.
 
-    Records that ODP acknowledged and does not show are forgotten. Orders that the ledger does not know are looked for in ODP
-    first: a ledger that was restored from a backup has forgotten events, which must not be sent again.
+    Records that ODP acknowledged and does not show are forgotten. Orders are looked for in ODP first: a ledger that was restored
+    from a backup has forgotten events, which must not be sent again.
 
     :param export: what is repaired.
     :param ledger: its ledger.
@@ -42,28 +42,26 @@ def prepare_repair(export: Export, ledger: Ledger, resolver: Resolver, staging: 
     entities = [row[0] for row in itertools.islice(read_staged(staging, REPAIR_FILE), MAX_ENTITIES + 1)]
     ledger.forget([key_hash for _, _, key_hash, verdict in read_staged(staging, REPAIR_FILE) if verdict == "lost"])
     if export.family == "events":
-        missing = (key for _, key, _, verdict in read_staged(staging, REPAIR_FILE) if verdict == "missing")
-        while keys := list(itertools.islice(missing, _ORDERS_AT_A_TIME)):
+        order_ids = (key for _, key, _, _ in read_staged(staging, REPAIR_FILE))
+        while keys := list(itertools.islice(order_ids, _ORDERS_AT_A_TIME)):
             _adopt(EventClaims(ledger), resolver, keys, run_id)
     return entities if len(entities) <= MAX_ENTITIES else None
 
 
 def _adopt(claims: EventClaims, resolver: Resolver, order_ids: Sequence[str], run_id: str) -> None:
-    """Write down that ODP has the events of orders that the ledger does not know, where it does."""
+    """Write down that ODP has events of orders that the ledger does not know, where it does."""
     try:
         statuses = resolver.order_statuses(order_ids)
     except OdpUnavailableError:
         raise
     except OdpApiError as error:
-        log.warning(
-            "ODP cannot be asked whether it has %s orders that the ledger lacks; the ledger is trusted: %s", len(order_ids), error
-        )
+        log.warning("ODP cannot be asked whether it has %s orders; the ledger is trusted: %s", len(order_ids), error)
         return
     there = {order_id: str(status).lower() for order_id, status in statuses.items() if status is not False}
     events = [(order_id, "purchase", UNKNOWN_CONTENT) for order_id in there]
     events += [(order_id, "cancel", UNKNOWN_CONTENT) for order_id, status in there.items() if status.startswith("cancel")]
-    claims.claim(events, run_id, part=-1)
-    states = [ItemState(order_id, hash_text(order_id), content, action, True, "") for order_id, action, content in events]
+    unknown = claims.claim(events, run_id, part=-1)
+    states = [ItemState(key, hash_text(key), UNKNOWN_CONTENT, action, True, "") for key, action in unknown]
     claims.confirm(ItemState.write(states), run_id)
-    if there:
-        log.warning("ODP has %s orders that the ledger did not know; their events are not sent again", len(there))
+    if unknown:
+        log.warning("ODP has %s events that the ledger did not know; they are not sent again", len(unknown))
