@@ -108,40 +108,33 @@ def _side_by_side(results: Mapping[str, Any]) -> str:
     figures = _figures(results, "side_by_side")
     if not figures:
         return NOT_MEASURED
-    ours = {one["rows"]: one["wall_seconds"] for one in figures if one["name"] == "the project"}
+    ours = figures[0]
     rows = []
     for one in figures:
-        seconds = one["wall_seconds"]
+        cells = [f"{1e6 * one['cpu_seconds'] / one['rows']:.1f}", f"{one['tree_peak_mb']:,.0f}"]
+        seconds, ratio = one["wall_seconds"], f"{one['wall_seconds'] / ours['wall_seconds']:.1f} ×"
         if one["name"] == "limit":  # its preparation is no part of it
-            seconds = one["seconds"]
-        count = one["rows"]
-        rows.append((
-            one["name"], f"{count:,}", f"{seconds:.1f}", f"{count / seconds:,.0f}",
-            "" if one["name"] in ("the project", "limit") else f"{seconds / ours[count]:.1f} ×",
-            "" if one["name"] == "limit" else f"{1e6 * one['cpu_seconds'] / count:.1f}",
-            "" if one["name"] == "limit" else f"{one['tree_peak_mb']:,.0f}",
-        ))  # fmt: skip
-    head = ("", "Rows", "Seconds", "Rows/s", "The project is faster by", "Processor µs a row", "Memory of all processes, MB")
-    return table(head, rows, 6)
+            seconds, ratio, cells = one["seconds"], "", ["", ""]
+        rows.append((one["name"], f"{seconds:.1f}", f"{one['rows'] / seconds:,.0f}", "" if one is ours else ratio, *cells))
+    head = ("", "Seconds", "Rows/s", "The project is faster by", "Processor µs a row", "Memory of all processes, MB")
+    return table(head, rows, 5)
 
 
 def _items(results: Mapping[str, Any]) -> str:
-    figures = _figures(results, "side_by_side") or ()
-    return " and ".join(f"{count:,} items" for count in sorted({one["rows"] for one in figures})) or "items"
+    figures = _figures(results, "side_by_side")
+    return f"{figures[0]['rows']:,} items" if figures else "items"
 
 
 def _limit(results: Mapping[str, Any]) -> str:
-    figures = _figures(results, "side_by_side") or ()
-    for limit in figures:
-        if limit["name"] == "limit":
-            ours = next(one for one in figures if one["name"] == "the project" and one["rows"] == limit["rows"])
-            return (
-                f"Of the limit of {limit['rows'] / limit['seconds']:,.0f} rows/s (reading alone takes "
-                f"{limit['read_seconds']:.1f} of its {limit['seconds']:.1f} s) the project reaches "
-                f"**{100 * limit['seconds'] / ours['seconds']:.0f} %** in the work itself, "
-                f"{ours['rows'] / ours['seconds']:,.0f} rows/s."
-            )
-    return NOT_MEASURED
+    figures = _figures(results, "side_by_side")
+    if not figures:
+        return NOT_MEASURED
+    ours, limit = figures[0], figures[-1]
+    return (
+        f"Of the limit of {limit['rows'] / limit['seconds']:,.0f} rows/s (reading alone takes {limit['read_seconds']:.1f} of its "
+        f"{limit['seconds']:.1f} s) the project reaches **{100 * limit['seconds'] / ours['seconds']:.0f} %** in the work itself, "
+        f"{ours['rows'] / ours['seconds']:,.0f} rows/s."
+    )
 
 
 def _stages(results: Mapping[str, Any]) -> str:

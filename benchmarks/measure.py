@@ -15,6 +15,8 @@ from pathlib import Path
 
 import psutil
 
+from sandbox.world import PROJECT
+
 _SAMPLE_SECONDS = 0.1
 
 
@@ -59,6 +61,7 @@ def measure(command: Sequence[str], environment: Mapping[str, str], *, log: Path
     with log.open("wb") as errors:
         process = subprocess.Popen(
             command,
+            cwd=PROJECT,
             env={**os.environ, **environment},
             stdout=subprocess.PIPE,
             stderr=errors,

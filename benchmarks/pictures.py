@@ -45,12 +45,9 @@ def draw_overview(results: Mapping[str, Any], path: Path) -> None:
 
 
 def _draw_speed(axes: Axes, figures: Sequence[Mapping[str, Any]]) -> None:
-    most = max(one["rows"] for one in figures)
-    # Of the project, the run with most rows; of each tool the one it was measured with.
-    shown = [one for one in figures if one["name"] != "the project" or one["rows"] == most]
-    rates = [one["rows"] / (one["seconds"] if one["name"] == "limit" else one["wall_seconds"]) for one in shown]
-    colours = [{"the project": _OURS, "limit": _LIMIT}.get(one["name"], _THEIRS) for one in shown]
-    bars = axes.barh([one["name"] for one in shown], rates, color=colours)
+    rates = [one["rows"] / (one["seconds"] if one["name"] == "limit" else one["wall_seconds"]) for one in figures]
+    colours = [{"the project": _OURS, "limit": _LIMIT}.get(one["name"], _THEIRS) for one in figures]
+    bars = axes.barh([one["name"] for one in figures], rates, color=colours)
     axes.bar_label(bars, [f"{rate:,.0f}" for rate in rates], padding=3)
     axes.set_xscale("log")
     axes.margins(x=0.25)

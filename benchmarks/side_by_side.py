@@ -39,26 +39,16 @@ class Peer:
     :param name: its name in tables.
     :param module: the module under ``benchmarks.peers`` that runs the export with it.
     :param requirements: which ``requirements-*.txt`` its virtual environment is made of; none for the project's own.
-    :param most_rows: above this it would take too long, and is measured with so many.
     """
 
     name: str
     module: str
     requirements: str | None = None
-    most_rows: int | None = None
-
-    def rows(self, rows: int) -> int:
-        """
-        Return how many rows it is measured with.
-
-        :param rows: how many were asked for.
-        """
-        return min(rows, self.most_rows or rows)
 
 
 AIRFLOW_IDIOM = Peer(name="Airflow idiom", module="airflow_idiom", requirements="airflow")
 DLT = Peer(name="dlt", module="dlt_pipeline", requirements="dlt")
-SINGER = Peer(name="Singer pair", module="singer_pair", requirements="singer", most_rows=100_000)
+SINGER = Peer(name="Singer pair", module="singer_pair", requirements="singer")
 LIMIT = Peer(name="limit", module="limit")
 PEERS = (AIRFLOW_IDIOM, DLT, SINGER)
 
@@ -70,15 +60,14 @@ def measure_side_by_side(world: BenchmarkWorld, rows: int, *, processes: int) ->
     :param world: a running world.
     :param rows: number of profiles.
     :param processes: how many of the project's tasks run at a time.
+    :return: the project first, the limit last.
+    :raises CountError: if not every row arrived at each, or their items differ.
     """
-    pythons = {peer.name: _python(world, peer) for peer in (*PEERS, LIMIT)}
-    measured = []
-    for size in sorted({peer.rows(rows) for peer in (*PEERS, LIMIT)}):
-        ours = measure_end_to_end(world, PROFILES, size, processes=processes)
-        measured.append({"name": "the project", **ours})
-        measured += [_measure(world, peer, size, pythons[peer.name]) for peer in (*PEERS, LIMIT) if peer.rows(rows) == size]
-        if len({one["sink"]["content"] for one in measured if one["rows"] == size}) > 1:
-            raise CountError(f"Not all tools sent the same {size} items")
+    pythons = [_python(world, peer) for peer in (*PEERS, LIMIT)]
+    ours = {"name": "the project", **measure_end_to_end(world, PROFILES, rows, processes=processes)}
+    measured = [ours, *(_measure(world, peer, rows, python) for peer, python in zip((*PEERS, LIMIT), pythons, strict=True))]
+    if len({one["sink"]["content"] for one in measured}) > 1:
+        raise CountError(f"Not all tools sent the same {rows} items")
     return measured
 
 

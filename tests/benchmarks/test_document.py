@@ -53,7 +53,7 @@ def test_orders_have_a_budget_of_their_own() -> None:
 
 def test_each_tool_has_its_ratio() -> None:
     judged = judge(results(side_by_side=side_by_side(10, airflow=30, dlt=49, singer=250, limit=4)))
-    assert [(one.budget.partition(",")[0], one.met) for one in judged] == [
+    assert [(one.budget, one.met) for one in judged] == [
         ("against Airflow idiom", True),
         ("against dlt", False),
         ("against Singer pair", True),
@@ -105,7 +105,7 @@ def test_fewer_rows_than_the_budgets_are_for_are_said() -> None:
 def test_the_share_of_the_limit_is_stated() -> None:
     page = written(results(side_by_side=side_by_side(20, airflow=60, limit=8)))
     assert "Of the limit of 125,000 rows/s (reading alone takes 4.0 of its 8.0 s) the project reaches **40 %**" in page
-    assert "| Airflow idiom | 1,000,000 | 60.0 | 16,667 | 3.0 × | 1.0 | 100 |" in page
+    assert "| Airflow idiom | 60.0 | 16,667 | 3.0 × | 1.0 | 100 |" in page
 
 
 SAMPLES = """
