@@ -135,17 +135,13 @@ def test_the_initial_load_runs_each_export_after_the_one_before_it() -> None:
     assert dag.task_dict["preflight"].needs_unpaused is True
     for export in EXPORTS:
         step = dag.task_dict[export.dag_id]
-        assert (step.trigger_dag_id, step.task_display_name, step.trigger_rule) == (export.dag_id, export.title, "all_success")
-        assert step.logical_date is None
+        assert (step.export_id, step.task_display_name, step.trigger_rule) == (export.dag_id, export.title, "all_success")
 
 
-@pytest.mark.parametrize(("dry_run", "conf"), [(False, '{"DryRun": false}'), (True, '{"DryRun": true}')])
-def test_a_rehearsal_of_the_initial_load_is_passed_on(dry_run: bool, conf: str) -> None:
-    dag = build_initial_load_dag()
-    step = dag.task_dict["product_odp_export"]
-    context = {"params": {"DryRun": dry_run}, "run_id": "manual__2026-11-03T05:00:00+00:00"}
-    assert step.render_template(step.conf, context, dag.get_template_env()) == conf
-    assert step.render_template(step.trigger_run_id, context) == "initial_load__manual__2026-11-03T05:00:00+00:00"
+def test_a_step_of_the_initial_load_has_one_run_of_its_own() -> None:
+    step = build_initial_load_dag().task_dict["product_odp_export"]
+    run_id = step.render_template(step.trigger_run_id, {"run_id": "manual__2026-11-03T05:00:00+00:00"})
+    assert (run_id, step.passed_params) == ("initial_load__manual__2026-11-03T05:00:00+00:00", ["DryRun"])
 
 
 class TestConsistency:

@@ -71,9 +71,9 @@ def build_initial_load_dag() -> DAG:
             step = TriggerExportOperator(
                 task_id=export.dag_id,
                 task_display_name=export.title,
-                trigger_dag_id=export.dag_id,
+                export_id=export.dag_id,
                 trigger_run_id="initial_load__{{ run_id }}",
-                conf='{"DryRun": {{ params.DryRun | tojson }}}',
+                passed_params=["DryRun"],
                 retries=3,
             )
             previous >> step

@@ -69,6 +69,9 @@ class TestUnknownParameters:
     def test_the_known_ones_pass(self) -> None:
         refuse_unknown_parameters(PARAMETER_NAMES)
 
+    def test_what_airflow_adds_for_lineage_passes(self) -> None:
+        refuse_unknown_parameters([*PARAMETER_NAMES, "openlineage"])
+
 
 class TestIds:
     @pytest.mark.parametrize("nothing", [None, []])

@@ -25,7 +25,6 @@ class TaskInstance:
     def __init__(self, state: str | None = None, *, paused: bool = False) -> None:
         self.state = state
         self.paused = paused
-        self.pushed: dict[str, Any] = {}
 
     def get_dag(self, dag_id: str) -> Any:
         assert dag_id == DAG_ID
@@ -38,47 +37,44 @@ class TaskInstance:
     def get_dagrun_state(self, dag_id: str, run_id: str) -> str | None:
         return self.state
 
-    def xcom_push(self, key: str, value: Any) -> None:
-        self.pushed[key] = value
-
 
 def step() -> TriggerExportOperator:
-    return TriggerExportOperator(task_id="step", trigger_dag_id=DAG_ID, trigger_run_id=RUN_ID, conf='{"DryRun": false}')
+    return TriggerExportOperator(task_id="step", export_id=DAG_ID, trigger_run_id=RUN_ID, passed_params=["DryRun"])
+
+
+def context(state: str | None = None, **more: Any) -> Any:
+    return {"ti": TaskInstance(state, **more), "params": {"DryRun": True, "Other": 1}}
 
 
 @pytest.mark.parametrize("state", [None, "failed"])
 def test_a_run_that_is_not_there_or_failed_is_started_for_everything(state: str | None) -> None:
     with pytest.raises(DagRunTriggerException) as started:
-        step().execute({"ti": TaskInstance(state)})
+        step().execute(context(state))
     order = started.value
-    assert (order.trigger_dag_id, order.dag_run_id, order.conf) == (DAG_ID, RUN_ID, {"DryRun": False})
+    assert (order.trigger_dag_id, order.dag_run_id, order.conf) == (DAG_ID, RUN_ID, {"DryRun": True})
     assert (order.logical_date, order.run_after) == (None, None)
     assert (order.reset_dag_run, order.wait_for_completion, order.deferrable) == (True, True, True)
 
 
 @pytest.mark.parametrize("state", ["queued", "running"])
 def test_a_run_that_is_under_way_is_waited_for_without_a_worker(state: str) -> None:
-    ti = TaskInstance(state)
     with pytest.raises(TaskDeferred) as deferred:
-        step().execute({"ti": ti})
+        step().execute(context(state))
     trigger = deferred.value.trigger
     assert isinstance(trigger, DagStateTrigger)
     assert (trigger.dag_id, trigger.run_ids, trigger.execution_dates) == (DAG_ID, [RUN_ID], None)
-    assert [str(getattr(state, "value", state)) for state in trigger.states] == ["success", "failed"]
+    assert [state.value for state in trigger.states] == ["success", "failed"]
     assert deferred.value.method_name == "execute_complete"
-    assert ti.pushed == {"trigger_run_id": RUN_ID}
 
 
 def test_a_run_that_succeeded_stays_as_it_is() -> None:
-    ti = TaskInstance("success")
-    assert step().execute({"ti": ti}) is None
-    assert ti.pushed == {"trigger_run_id": RUN_ID}
+    assert step().execute(context("success")) is None
 
 
 @pytest.mark.parametrize("state", [None, "failed", "queued"])
 def test_a_paused_export_is_refused_at_once(state: str | None) -> None:
     with pytest.raises(AirflowFailException, match="airflow dags unpause product_odp_export"):
-        step().execute({"ti": TaskInstance(state, paused=True)})
+        step().execute(context(state, paused=True))
 
 
 def test_a_failed_run_fails_the_step_without_retries_and_says_how_to_go_on() -> None:
@@ -89,3 +85,8 @@ def test_a_failed_run_fails_the_step_without_retries_and_says_how_to_go_on() -> 
 
 def test_a_run_that_ends_well_ends_the_step_well() -> None:
     assert step().execute_complete({}, ("path", {"run_ids": [RUN_ID], RUN_ID: "success"})) is None
+
+
+def test_the_link_leads_to_the_run() -> None:
+    (link,) = step().operator_extra_links
+    assert link.get_link(step(), ti_key=None).endswith(f"/dags/{DAG_ID}/runs/{RUN_ID}")

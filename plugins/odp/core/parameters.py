@@ -76,6 +76,9 @@ PARAMETERS: tuple[Parameter, ...] = (
     ),
 )
 
+LINEAGE_KEY = "openlineage"
+"""What Airflow's TriggerDagRunOperator adds to a run's configuration where OpenLineage is active."""
+
 PARAMETER_NAMES = tuple(parameter.name for parameter in PARAMETERS)
 
 
@@ -83,12 +86,12 @@ def refuse_unknown_parameters(names: Iterable[str], known_names: Sequence[str] =
     """
     Refuse names that a DAG does not know, which Airflow itself lets through.
 
-    :param names: the keys of the run's configuration.
+    :param names: the keys of the run's configuration; the one that Airflow itself adds for lineage is let through.
     :param known_names: the DAG's parameters; those of an export by default.
     :raises ParameterError: naming the nearest known parameter.
     """
     for name in names:
-        if name in known_names:
+        if name in known_names or name == LINEAGE_KEY:
             continue
         nearest = difflib.get_close_matches(name.lower(), [known.lower() for known in known_names], n=1)
         hint = next((f" Did you mean {known}?" for known in known_names if nearest == [known.lower()]), "")
