@@ -40,8 +40,9 @@ up: install
 env: install
 	@$(BIN)/python -m sandbox.env
 
+# File by file, two at a time: much of a test's time is waiting for real servers.
 test: install
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 bench: install
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt -c constraints.txt
