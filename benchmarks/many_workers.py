@@ -1,8 +1,8 @@
 """
-An export on two Celery workers with staging on S3, one of which may be killed in the middle: who did what, what arrived.
+An export on two Celery workers with staging on S3: who did what, and whether all arrived, also if one worker is killed.
 
-    python -m benchmarks.many_workers --rows 2000000                    # a million and more on two workers, unpaced
-    python -m benchmarks.many_workers --rows 2000000 --paced --kill     # profiles at ODP's limit, one worker killed half-way
+    python -m benchmarks.many_workers                     # accounts, as fast as it goes
+    python -m benchmarks.many_workers --paced --kill      # profiles at ODP's limit, one worker killed half-way
 
 It is not part of ``make bench``: Redis, S3 (moto's server), PostgreSQL, Airflow and both workers share this machine, so that its
 times are those of a crowded machine. Its counts are what it is for.
@@ -60,7 +60,7 @@ def main() -> None:
             seconds = time.monotonic() - began
             if state != "success":
                 raise BenchmarkError(f"Run {run_id} is {state}; see {world.airflow_home}/logs")
-            _report(cluster, workload, run_id, seconds, killed)
+            _report(world, cluster, workload, run_id, seconds, killed)
 
 
 def _delivered(world: BenchmarkWorld) -> int:
@@ -81,23 +81,23 @@ def _name(task: dict[str, Any]) -> str:
     return task["task_id"] if task["map_index"] < 0 else f"{task['task_id']}[{task['map_index']}]"
 
 
-def _report(cluster: Cluster, workload: Workload, run_id: str, seconds: float, killed: list[str] | None) -> None:
+def _report(
+    world: BenchmarkWorld, cluster: Cluster, workload: Workload, run_id: str, seconds: float, killed: list[str] | None
+) -> None:
     """Print what happened; an error if anything is lost."""
     tasks = cluster.tasks(workload.export_id, run_id)
     summary = cluster.summary(workload.export_id, run_id)
-    sink = cluster.world.sink_counts()  # type: ignore[attr-defined]  # it is a BenchmarkWorld
+    sink = world.sink_counts()
     for stage in ("extract", "transform", "load", "reconcile"):
         own = [task for task in tasks if task["task_id"] == stage]
         workers = Counter(task["hostname"] for task in own)
         times = sorted(task["duration"] for task in own)
         print(f"{stage:<10} {dict(workers)}, {times[0]:.1f} to {times[-1]:.1f} s a task")
     print(f"killed: {killed}; tried again: {[_name(task) for task in tasks if task['try_number'] > 1]}")
-    sending = sink["last_at"] - sink["first_at"]
-    print(
-        f"{summary['extracted']:,} extracted = {summary['delivered']:,} delivered + {summary['skipped']:,} skipped; the sink has "
-        f"{sink['unique']:,} different items of {sink['items']:,} in {sink['requests']:,} requests, "
-        f"{sink['requests'] / sending:.2f} a second; {seconds:.0f} s in all, load average {psutil.getloadavg()[0]:.1f}"
-    )
+    rate = sink["requests"] / (sink["last_at"] - sink["first_at"])
+    print(f"{summary['extracted']:,} extracted = {summary['delivered']:,} delivered + {summary['skipped']:,} skipped")
+    print(f"arrived: {sink['unique']:,} different items of {sink['items']:,}, {sink['requests']:,} requests, {rate:.2f} a second")
+    print(f"{seconds:.0f} s in all, load average {psutil.getloadavg()[0]:.1f}")
     if not summary["delivered"] == sink["unique"] == summary["extracted"] - summary["skipped"]:
         raise BenchmarkError("The counts do not agree.")
 
