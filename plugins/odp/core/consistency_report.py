@@ -90,9 +90,10 @@ def judge(results: Mapping[str, Mapping[str, Any] | None], max_ratio: float) -> 
         elif result["repair_failed"]:
             problems.append(f"{name} could not be repaired: see its tasks")
         elif result["remaining"] > max_ratio * max(result["source_rows"], 1):
+            lost, checked = result["sample"]["not_visible"], result["sample"]["checked"]
             problems.append(
-                f"{name}: {result['missing']} missing, {result['changed']} changed, and {result['sample']['not_visible']} of "
-                f"{result['sample']['checked']} read back are not in ODP"
+                f"{name}: {result['missing']} missing, {result['changed']} changed"
+                + (f", {lost} of {checked} read back are not in ODP" if lost else "")
                 + (f"; {result['repaired']} were sent by Repair" if result["repaired"] else "")
             )
     if problems:
