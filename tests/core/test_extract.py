@@ -21,7 +21,7 @@ from odp.core.exports import (
     WAREHOUSES,
     Export,
 )
-from odp.core.extract import Selection, rows_of_part
+from odp.core.extract import Selection, limit_of_part
 from odp.core.settings import Settings
 from odp.core.staging import Staging
 from odp.core.window import Window
@@ -83,6 +83,13 @@ class TestParts:
         assert [part["rows"] for part in extraction.parts] == [9, 2]
         assert names(extraction) == [f"multi\nline {n}" for n in range(1, 12)]
 
+    def test_wide_rows_make_parts_of_fewer_rows(self, empty_replica: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        insert(empty_replica, "Warehouse", 10)
+        monkeypatch.setattr(extract_module, "CHUNK_BYTES", 1)
+        mapping = with_column("repeat('wide', 65000)")
+        extraction = Extraction(empty_replica, WAREHOUSES, tmp_path, mapping=mapping, part_rows=9, part_megabytes=1)
+        assert [part["rows"] for part in extraction.parts] == [4, 4, 2]
+
     def test_an_empty_window_has_no_parts(self, empty_replica: str, tmp_path: Path) -> None:
         extraction = Extraction(empty_replica, WAREHOUSES, tmp_path)
         assert extraction.parts == []
@@ -112,10 +119,10 @@ class TestParts:
         assert manifest["absent"] == []
 
 
-class TestRowsOfPart:
+class TestLimitOfPart:
     @pytest.mark.parametrize("max_parts", [2, 3, 10, 1000, 1024])
     def test_all_rows_fit_into_the_parts_that_are_allowed(self, max_parts: int) -> None:
-        sizes = [rows_of_part(number, 250_000, max_parts) for number in range(max_parts)]
+        sizes = [limit_of_part(number, 250_000, max_parts) for number in range(max_parts)]
         assert sizes[-1] is None  # it takes all the rest
         growing = [size or 0 for size in sizes[:-1]]
         assert growing == sorted(growing)
@@ -125,10 +132,10 @@ class TestRowsOfPart:
         part_rows = Settings().part_rows
         number = -(-100_000_000 // part_rows)
         assert number == 400
-        assert {rows_of_part(part, part_rows, 1024) for part in range(number)} == {part_rows}
+        assert {limit_of_part(part, part_rows, 1024) for part in range(number)} == {part_rows}
 
     def test_one_part_takes_everything(self) -> None:
-        assert rows_of_part(0, 5, 1) is None
+        assert limit_of_part(0, 5, 1) is None
 
 
 class TestSelection:

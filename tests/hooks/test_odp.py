@@ -114,7 +114,7 @@ def test_region_of_key(key: str, region: str) -> None:
 
 def test_options_default(connect: Connect) -> None:
     options = connect().options
-    assert (options.batch_size, options.concurrency, options.timeout, options.retry_budget) == (500, 16, 30.0, 300.0)
+    assert (options.batch_size, options.concurrency, options.timeout, options.retry_budget) == (500, 32, 30.0, 300.0)
     assert options.requests_per_second == {"profiles": 10.0, "objects": 0.0, "events": 0.0}
 
 

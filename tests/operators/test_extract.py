@@ -69,7 +69,7 @@ def test_there_are_never_more_parts_than_airflow_maps_over(
     assert [part["rows"] for part in parts] == [2, 2, 4, 4]
     logged = capsys.readouterr().out
     assert "Parts grew to 4 rows" in logged
-    assert "raise part_rows in odp_settings" in logged
+    assert "raise part_rows and part_megabytes in odp_settings" in logged
 
 
 def test_a_window_and_ids(stages: Stages, world: World) -> None:

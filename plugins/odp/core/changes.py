@@ -88,6 +88,8 @@ class ChangeDetector:
         )
 
         def chosen(step: Step) -> tuple[pl.DataFrame, pl.DataFrame]:
+            if not (steps == step.value).any():
+                return records.clear(), orders.clear()
             return records.filter(steps == step.value), orders.filter(steps == step.value)
 
         uncertain, _ = chosen(Step.UNCERTAIN)
@@ -109,15 +111,12 @@ class ChangeDetector:
                     first["items"] + second["items"],
                 )
             )
+        changes = Changes({self._export.path: _as_bytes(pl.concat(uploads))}, list(uncertain.select(KEY, ENTITY).iter_rows()))
         updates, update_orders = chosen(Step.UPDATE)
-        items = self._transformer.encode_updates(update_orders).alias("item")
-        return Changes(
-            {
-                self._export.path: _as_bytes(pl.concat(uploads)),
-                ORDER_UPDATES_PATH: _as_bytes(self._uploads(updates.with_columns(items), "")),
-            },
-            list(uncertain.select(KEY, ENTITY).iter_rows()),
-        )
+        if not updates.is_empty():
+            items = self._transformer.encode_updates(update_orders).alias("item")
+            changes.uploads[ORDER_UPDATES_PATH] = _as_bytes(self._uploads(updates.with_columns(items), ""))
+        return changes
 
     def _uploads(self, records: pl.DataFrame, action: pl.Series | str, *, closes: bool = True) -> pl.DataFrame:
         state = pl.concat_str(

@@ -37,6 +37,9 @@ LONGEST_WAIT_SECONDS = 30.0
 
 _backoff = tenacity.wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT_SECONDS)
 
+_READ_AHEAD = 4
+"""Bodies, up to 1 MB each, that wait for a connection while all are in use."""
+
 _MAY_HAVE_STORED = (500, 502, 504)
 """Errors of a server that had the request in hand; 429 and 503 say that it was not taken."""
 
@@ -54,7 +57,7 @@ class ClientOptions:
     """
 
     batch_size: int = 500
-    concurrency: int = 16
+    concurrency: int = 32
     timeout: float = 30.0
     retry_budget: float = 300.0
     requests_per_second: Mapping[str, float] = field(default_factory=lambda: dict(REQUESTS_PER_SECOND))
@@ -116,15 +119,17 @@ class OdpClient:
     def __repr__(self) -> str:
         return f"OdpClient({self.base_url!r})"
 
-    def each(self, bodies: Iterable[Body], work: Callable[[Body], Result]) -> Iterator[Result]:
+    def each(self, bodies: Iterable[Body], work: Callable[[Body], Result], *, at_most: int | None = None) -> Iterator[Result]:
         """
         Deal with bodies over several connections; results come in the order in which they are complete.
 
         :param bodies: read only as fast as they are dealt with.
         :param work: called for each body, in as many threads as requests may be under way.
+        :param at_most: fewer threads than the options allow, where each needs more than a connection to ODP.
         """
-        limit = 2 * self.options.concurrency
-        with ThreadPoolExecutor(self.options.concurrency, thread_name_prefix="odp") as executor:
+        threads = min(self.options.concurrency, at_most or self.options.concurrency)
+        limit = threads + _READ_AHEAD
+        with ThreadPoolExecutor(threads, thread_name_prefix="odp") as executor:
             under_way: set[Future[Result]] = set()
             try:
                 for body in bodies:

@@ -7,7 +7,7 @@ produce the same results; a property test holds them together. Only rows that fa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 import polars as pl  # noqa: TID253 - imported inside execute(), never at parse time
@@ -30,18 +30,35 @@ from odp.core.fields import (
 from odp.core.ledger import HASH_DIGITS
 
 
-def normalise(frame: pl.DataFrame, fields: Iterable[ContractField]) -> pl.DataFrame:
+def normalised(names: Iterable[str], fields: Iterable[ContractField], but_not: Container[str] = ()) -> dict[str, pl.Expr]:
     """
-    Trim text, turn empty text into "not given", lower-case e-mail identifiers.
+    Return the expressions that trim text, turn empty text into "not given", and lower-case e-mail identifiers.
 
-    :param frame: columns of text as they came from CSV.
+    :param names: names of columns of text as they came from CSV.
     :param fields: the contract's fields; columns of other names are trimmed as text.
+    :param but_not: columns to leave as they are.
+    :return: an expression for each name.
     """
     emails = {field.name for field in fields if field.kind is EMAIL}
-    trimmed = {name: pl.col(name).str.strip_chars() for name in frame.columns}
-    return frame.with_columns(
-        (text.str.to_lowercase() if name in emails else text).replace("", None) for name, text in trimmed.items()
-    )
+
+    def normal(name: str) -> pl.Expr:
+        text = pl.col(name)
+        if name in but_not:
+            return text
+        text = text.str.strip_chars()
+        return (text.str.to_lowercase() if name in emails else text).replace("", None)
+
+    return {name: normal(name) for name in names}
+
+
+def normalise(frame: pl.DataFrame, fields: Iterable[ContractField]) -> pl.DataFrame:
+    """
+    Normalise all columns (:func:`normalised`).
+
+    :param frame: columns of text as they came from CSV.
+    :param fields: the contract's fields.
+    """
+    return frame.with_columns(normalised(frame.columns, fields).values())
 
 
 def cut_long_texts(frame: pl.DataFrame, fields: Iterable[ContractField]) -> tuple[pl.DataFrame, int]:

@@ -23,6 +23,9 @@ from odp.core.uncertain import Resolver
 
 log = logging.getLogger(__name__)
 
+_LEDGER_CONNECTIONS = 16
+"""Most requests of one load at a time: each claims and confirms through a connection to the ledger of its own."""
+
 
 class _Tries:
     """
@@ -71,7 +74,7 @@ class EventLoader:
         :param bodies: the bodies.
         """
         fates = Fates()
-        for result in self._client.each(bodies, lambda body: self._send(path, body)):
+        for result in self._client.each(bodies, lambda body: self._send(path, body), at_most=_LEDGER_CONNECTIONS):
             fates.add(result)
         return fates
 

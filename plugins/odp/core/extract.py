@@ -121,7 +121,8 @@ def extract(
     # First, so that where both queries find an entity the row of the window is the later one.
     selection_of_retried = Selection(window=Window(), ids=retried, as_of=selection.as_of).parameters(settings)
     rows_of_retried = stream_rows(connection, mapping, selection_of_retried, absences, columns) if retried else ()
-    parts = list(_stage_parts(itertools.chain(rows_of_retried, rows_of_window), settings.part_rows, max_parts, staging))
+    rows = itertools.chain(rows_of_retried, rows_of_window)
+    parts = list(_stage_parts(rows, settings.part_rows, settings.part_megabytes * 1_000_000, max_parts, staging))
     connection.rollback()
     manifest |= {
         "window": [selection.window.start_text, selection.window.end_text],
@@ -134,28 +135,31 @@ def extract(
     return parts
 
 
-def rows_of_part(number: int, part_rows: int, max_parts: int) -> int | None:
+def limit_of_part(number: int, limit: int, max_parts: int) -> int | None:
     """
-    Return how many rows a part takes, so that there are never more parts than allowed.
+    Return how much a part takes, so that there are never more parts than allowed.
 
     Each time that half of the parts that are left have been used, parts become twice as large. The last one takes all the rest.
 
     :param number: the part's number, from 0.
-    :param part_rows: rows of the first half of all parts.
+    :param limit: rows, or bytes, of the first half of all parts.
     :param max_parts: most parts there may be.
     """
     left = max_parts - number
-    return part_rows << ((max_parts // left).bit_length() - 1) if left > 1 else None
+    return limit << ((max_parts // left).bit_length() - 1) if left > 1 else None
 
 
-def _stage_parts(rows: Iterator[bytes], part_rows: int, max_parts: int, staging: Staging) -> Iterator[dict[str, Any]]:
+def _stage_parts(
+    rows: Iterator[bytes], part_rows: int, part_bytes: int, max_parts: int, staging: Staging
+) -> Iterator[dict[str, Any]]:
     for number in itertools.count():
-        part = itertools.islice(rows, rows_of_part(number, part_rows, max_parts))
+        part = itertools.islice(rows, limit_of_part(number, part_rows, max_parts))
+        most_bytes = limit_of_part(number, part_bytes, max_parts)
         first = next(part, None)
         if first is None:
             return
         name = f"part-{number:05d}.csv.zst"
-        staged = 0
+        staged_rows = staged_bytes = 0
         with staging.write(name) as file:
             frames = FrameWriter(file)
             chunk, size = [], 0
@@ -164,9 +168,12 @@ def _stage_parts(rows: Iterator[bytes], part_rows: int, max_parts: int, staging:
                 size += len(row)
                 if size >= CHUNK_BYTES:
                     frames.write(b"".join(chunk))
-                    staged += len(chunk)
+                    staged_rows += len(chunk)
+                    staged_bytes += size
                     chunk, size = [], 0
+                    if most_bytes is not None and staged_bytes >= most_bytes:
+                        break
             if chunk:
                 frames.write(b"".join(chunk))
-                staged += len(chunk)
-        yield {"part": number, "file": name, "rows": staged}
+                staged_rows += len(chunk)
+        yield {"part": number, "file": name, "rows": staged_rows}

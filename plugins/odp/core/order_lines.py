@@ -19,6 +19,7 @@ ITEM_PREFIX = "item_"
 
 _ROW = "__row"
 _FIELDS = contract_fields(OrderItem)
+_CHECKS = [check(field) for field in _FIELDS]
 
 ITEM_COLUMNS = tuple(f"{ITEM_PREFIX}{field.name}" for field in _FIELDS)
 """Columns of orders.sql that hold the values of an order's lines."""
@@ -55,7 +56,7 @@ class Lines:
         """
         names = [field.name for field in _FIELDS]
         typed = self.texts.join(orders, on=_ROW, how="inner", maintain_order="left").with_columns(
-            check(field).value for field in _FIELDS
+            one.value for one in _CHECKS
         )
         item = order_line_item(names, is_cancel=pl.col("action") == "cancel")
         return (
@@ -88,6 +89,6 @@ def read_lines(orders: pl.DataFrame, list_columns: Sequence[str]) -> Lines:
     equal = lengths.select(pl.min_horizontal(lists) == pl.max_horizontal(lists)).to_series()
     texts = missing_as_null(split.filter(equal & (lengths[lists[0]] > 0)).explode(lists), _FIELDS)
     texts = texts.select(_ROW).hstack(normalise(texts.drop(_ROW), _FIELDS))
-    invalid = texts.filter(~pl.all_horizontal([check(field).valid for field in _FIELDS]))[_ROW]
+    invalid = texts.filter(~pl.all_horizontal([one.valid for one in _CHECKS]))[_ROW]
     unequal = split.filter(~equal)[_ROW]
     return Lines(texts, unequal, pl.concat([unequal, invalid]))

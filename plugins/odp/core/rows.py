@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import polars as pl  # noqa: TID253 - imported inside execute(), never at parse time
 
-from odp.core.columns import missing_as_null, normalise, text_hash, text_number
+from odp.core.columns import normalised, text_hash, text_number
 from odp.core.contract import LIST, Column, contract_fields
 from odp.core.exceptions import StagingError
 from odp.core.order_status import Action, fold_status
@@ -74,6 +74,18 @@ class RowReader:
         self._is_orders = issubclass(contract, Order)
         self._deciding = (*contract.key, SKIP, *(_DECIDING_ORDERS if self._is_orders else ()))
         self.lists = [column.name for column in columns if column.kind == LIST]
+        # Made once: to build an expression takes Python longer than polars takes for a column of a chunk.
+        self._normalised = normalised(self._names, self._fields, but_not=self.lists)
+        self._absent = {
+            name: pl.lit(None, dtype=pl.String).alias(name)
+            for name in (*(field.name for field in self._fields), SKIP, ENTITY)
+            if name not in self._names
+        }
+        self._identified = (
+            pl.coalesce(ENTITY, KEY).alias(ENTITY),
+            text_hash(pl.col(KEY)).alias("key_hash"),
+            self.payload_hash().alias("payload_hash"),
+        )
 
     def parse(self, chunk: bytes, names: Sequence[str] | None = None) -> pl.DataFrame:
         """
@@ -131,19 +143,20 @@ class RowReader:
         :param offset: number of the part's rows before this chunk.
         """
         frame = self._decide(self.parse(chunk))
-        replaced = superseded.slice(offset, frame.height)
-        reason = pl.coalesce(SKIP, pl.when(replaced).then(pl.lit(SUPERSEDED)))
-        frame = frame.with_columns(reason.alias(SKIP)).with_row_index(ROW)
-        skipped = frame.filter(pl.col(SKIP).is_not_null()).group_by(SKIP).len()
-        texts = frame.filter(pl.col(SKIP).is_null()).drop(SKIP).with_columns(self._key().alias(KEY))
+        if superseded.slice(offset, frame.height).any():
+            replaced = superseded.slice(offset, frame.height)
+            reason = pl.coalesce(SKIP, pl.when(replaced).then(pl.lit(SUPERSEDED)))
+            frame = frame.with_columns(reason.alias(SKIP))
+        frame = frame.with_row_index(ROW)
+        is_sent = frame[SKIP].is_null()
+        sent, skipped = frame, Counter[str]()
+        if not is_sent.all():
+            sent = frame.filter(is_sent)
+            skipped.update(dict(frame.filter(~is_sent).group_by(SKIP).len().iter_rows()))
         return Rows(
             count=frame.height,
-            texts=texts.with_columns(
-                pl.coalesce(ENTITY, KEY).alias(ENTITY),
-                text_hash(pl.col(KEY)).alias("key_hash"),
-                self.payload_hash().alias("payload_hash"),
-            ),
-            skipped=Counter(dict(skipped.iter_rows())),
+            texts=sent.lazy().drop(SKIP).with_columns(self._key().alias(KEY)).with_columns(self._identified).collect(),
+            skipped=skipped,
             statuses=self._count_statuses(frame) if self._is_orders else Counter(),
         )
 
@@ -164,11 +177,8 @@ class RowReader:
 
     def _decide(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Normalise the columns, and give each row that is not sent its reason."""
-        lists = [name for name in self.lists if name in frame.columns]
-        texts = normalise(frame.drop(lists), self._fields).with_columns(frame.select(lists))
-        texts = missing_as_null(texts, self._fields)
-        steering = [name for name in (SKIP, ENTITY) if name not in texts.columns]
-        texts = texts.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in steering)
+        wanted = self._absent if frame.width == len(self._names) else [n for n in (*self._deciding, ENTITY) if n in self._absent]
+        texts = frame.select(*(self._normalised[name] for name in frame.columns), *(self._absent[name] for name in wanted))
         return self._decide_action(texts) if self._is_orders else texts
 
     def _decide_action(self, frame: pl.DataFrame) -> pl.DataFrame:

@@ -108,7 +108,10 @@ class Settings(BaseModel):
         description="How far since_last_success goes back into what is covered, for rows that reach the replica late.",
     )
     part_rows: int = Field(
-        default=250_000, ge=1, description="Rows in one staged part; each part is one transform and one load task."
+        default=250_000, ge=1, description="Most rows in one staged part; each part is one transform and one load task."
+    )
+    part_megabytes: int = Field(
+        default=100, ge=1, description="Most megabytes of rows, as CSV, in one staged part: wide rows make parts of fewer rows."
     )
     staging: str = Field(
         default="",

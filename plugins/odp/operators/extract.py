@@ -65,11 +65,13 @@ class CommerceExtractOperator(CommerceReadOperator):
             self.window_end,
             len(parts),
         )
-        if (largest := max((part["rows"] for part in parts), default=0)) > self.settings.part_rows:
+        from airflow.sdk.configuration import conf
+
+        if len(parts) > conf.getint("core", "max_map_length") // 2:
             self.log.warning(
                 "Parts grew to %s rows, since a task cannot be mapped over more than core.max_map_length of them. For exports of "
-                "this size raise part_rows in odp_settings, so that all parts are of one size.",
-                largest,
+                "this size raise part_rows and part_megabytes in odp_settings, so that all parts are of one size.",
+                max(part["rows"] for part in parts),
             )
         return parts
 
