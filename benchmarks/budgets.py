@@ -93,6 +93,8 @@ def _stages(figures: list[dict[str, Any]], rows: int) -> Iterator[Judgement]:
     for name, workload in WORKLOADS.items():
         largest = max(one["rows"] for one in figures if one["workload"] == name)
         base = workload.rows(rows)
+        if largest == base:
+            continue
         growth = (work_seconds(by_size[name, largest]) / largest) / (work_seconds(by_size[name, base]) / base)
         yield _at_most(f"time a row at {largest:,} rows against {base:,}, {name}", _LINEAR, growth, "×", 2)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -43,9 +43,9 @@ def check_counts(name: str, rows: int, sink: dict[str, Any], summary: dict[str, 
 @dataclass
 class Stage:
     """
-    What one stage cost, its tasks one after the other, each in a process of its own.
+    What one stage cost, each of its tasks in a process of its own.
 
-    :param seconds: sum of its tasks' times.
+    :param seconds: time in which its tasks ran, a few at a time.
     :param cpu_seconds: sum of their processor times.
     :param postgres_cpu_seconds: processor time of PostgreSQL, replica and ledger together, in that time.
     :param sink_cpu_seconds: processor time of the sink in that time.
@@ -62,31 +62,32 @@ class Stage:
     start_mb: float = 0.0
     tasks: int = 0
 
-    def add(self, task: TaskRun, servers: Mapping[str, float]) -> None:
+    def add(self, tasks: Sequence[TaskRun], servers: Mapping[str, float]) -> None:
         """
-        Add a task.
+        Add tasks that ran at the same time.
 
-        :param task: what it cost.
+        :param tasks: what they cost.
         :param servers: processor seconds of PostgreSQL and of the sink meanwhile.
         """
-        self.seconds += task.seconds
-        self.cpu_seconds += task.cpu_seconds
+        self.seconds += max(task.ended_at for task in tasks) - min(task.started_at for task in tasks)
+        self.cpu_seconds += sum(task.cpu_seconds for task in tasks)
         self.postgres_cpu_seconds += servers["postgres"]
         self.sink_cpu_seconds += servers["sink"]
-        self.peak_mb = max(self.peak_mb, task.peak_mb)
-        self.start_mb = max(self.start_mb, task.start_mb)
-        self.tasks += 1
+        self.peak_mb = max(self.peak_mb, *(task.peak_mb for task in tasks))
+        self.start_mb = max(self.start_mb, *(task.start_mb for task in tasks))
+        self.tasks += len(tasks)
 
 
 def measure_stages(
-    world: BenchmarkWorld, workload: Workload, rows: int, *, latency_ms: float = 0, **options: float
+    world: BenchmarkWorld, workload: Workload, rows: int, *, processes: int = 1, latency_ms: float = 0, **options: float
 ) -> dict[str, Any]:
     """
-    Measure extract, transform and load alone, each task in a new process, one at a time.
+    Measure extract, transform and load alone, each task in a new process.
 
     :param world: a running world.
     :param workload: what is exported.
     :param rows: how many rows.
+    :param processes: how many tasks of a stage run at a time.
     :param latency_ms: milliseconds that each of the sink's answers takes.
     :param options: extras of the ODP connection; without any, nothing is paced.
     :raises CountError: if not every row arrived.
@@ -99,23 +100,29 @@ def measure_stages(
 
     stages = {name: Stage() for name in ("extract", "transform", "load", "reconcile")}
 
-    def task(stage: str, **fields: Any) -> Any:
-        with task_processes(1, environment, log) as pool:
-            before = world.servers_cpu_seconds()
-            done: TaskRun = pool.submit(run_task, stage, workload.export_id, run_id, **fields).result()
-            after = world.servers_cpu_seconds()
-        stages[stage].add(done, {name: after[name] - before[name] for name in after})
-        return done.result
+    def run(stage: str, *fields: Mapping[str, Any]) -> list[Any]:
+        results = []
+        for first in range(0, len(fields), processes):
+            at_a_time = fields[first : first + processes]
+            with task_processes(len(at_a_time), environment, log) as pool:
+                before = world.servers_cpu_seconds()
+                futures = [pool.submit(run_task, stage, workload.export_id, run_id, **one) for one in at_a_time]
+                tasks: list[TaskRun] = [future.result() for future in futures]
+                after = world.servers_cpu_seconds()
+            stages[stage].add(tasks, {name: after[name] - before[name] for name in after})
+            results += [task.result for task in tasks]
+        return results
 
-    parts = task("extract")
-    transformed = [task("transform", part=part) for part in parts]
-    loaded = [task("load", transformed=part) for part in transformed]
-    summary = task("reconcile", transformed=transformed, loaded=loaded)
+    [parts] = run("extract", {})
+    transformed = run("transform", *({"part": part} for part in parts))
+    loaded = run("load", *({"transformed": part} for part in transformed))
+    [summary] = run("reconcile", {"transformed": transformed, "loaded": loaded})
     sink = world.sink_counts()
     check_counts(f"stages of {workload.name}", rows, sink, summary)
     return {
         "workload": workload.name,
         "rows": rows,
+        "processes": processes,
         "latency_ms": latency_ms,
         "options": options,
         "stages": {name: asdict(stage) for name, stage in stages.items()},

@@ -83,7 +83,7 @@ class TestParts:
         assert [part["rows"] for part in extraction.parts] == [9, 2]
         assert names(extraction) == [f"multi\nline {n}" for n in range(1, 12)]
 
-    def test_wide_rows_make_parts_of_fewer_rows(self, empty_replica: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_wide_rows_make_smaller_parts(self, empty_replica: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         insert(empty_replica, "Warehouse", 10)
         monkeypatch.setattr(extract_module, "CHUNK_BYTES", 1)
         mapping = with_column("repeat('wide', 65000)")

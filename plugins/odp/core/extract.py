@@ -25,7 +25,7 @@ from odp.core.window import Window
 log = logging.getLogger(__name__)
 
 MANIFEST = "extract.json"
-CHUNK_BYTES = 1_500_000
+CHUNK_BYTES = 1_300_000
 """Rows that transform holds in memory at a time: so many bytes of CSV."""
 
 

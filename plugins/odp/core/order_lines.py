@@ -55,9 +55,7 @@ class Lines:
         :return: columns of the order's number and its ``items``; an order without lines has no row.
         """
         names = [field.name for field in _FIELDS]
-        typed = self.texts.join(orders, on=_ROW, how="inner", maintain_order="left").with_columns(
-            one.value for one in _CHECKS
-        )
+        typed = self.texts.join(orders, on=_ROW, how="inner", maintain_order="left").with_columns(one.value for one in _CHECKS)
         item = order_line_item(names, is_cancel=pl.col("action") == "cancel")
         return (
             typed.select(_ROW, item.alias("item"))
