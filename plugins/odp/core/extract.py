@@ -121,8 +121,8 @@ def extract(
     # First, so that where both queries find an entity the row of the window is the later one.
     selection_of_retried = Selection(window=Window(), ids=retried, as_of=selection.as_of).parameters(settings)
     rows_of_retried = stream_rows(connection, mapping, selection_of_retried, absences, columns) if retried else ()
-    rows = itertools.chain(rows_of_retried, rows_of_window)
-    parts = list(_stage_parts(rows, settings.part_rows, settings.part_megabytes * 1_000_000, max_parts, staging))
+    all_rows = itertools.chain(rows_of_retried, rows_of_window)
+    parts = list(_stage_parts(all_rows, settings.part_rows, settings.part_megabytes * 1_000_000, max_parts, staging))
     connection.rollback()
     manifest |= {
         "window": [selection.window.start_text, selection.window.end_text],
