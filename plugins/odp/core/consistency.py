@@ -26,6 +26,7 @@ import polars as pl  # noqa: TID253 - imported inside execute(), never at parse 
 from odp.core.changes import ChangeDetector
 from odp.core.client import OdpClient
 from odp.core.coverage import read_coverage
+from odp.core.custom_merge import CustomValues, Merge
 from odp.core.deactivate import can_deactivate
 from odp.core.differences import Differences
 from odp.core.event_claims import EventClaims
@@ -34,7 +35,7 @@ from odp.core.exports import Export
 from odp.core.extract import MANIFEST
 from odp.core.ledger import Ledger
 from odp.core.masking import label
-from odp.core.parts import run_contract
+from odp.core.parts import custom_values, run_contract
 from odp.core.rows import ENTITY, KEY
 from odp.core.sample import Sample, SampleResult, read_sample_back
 from odp.core.settings import Settings
@@ -99,23 +100,23 @@ class _Comparison:
     def read_source(self, read: Read, staging: Staging) -> list[str]:
         """Read the whole source, compare it row by row, and return the names of its columns."""
         parts = read(Window(), staging)
-        transformer = self._transformer(staging)
+        transformer, custom = self._transformer(staging)
         detector = ChangeDetector(self._export, transformer, self._ledger, resend=False)
         for part in parts:
-            self._read_part(part, staging, transformer, detector)
+            self._read_part(part, staging, transformer, detector, custom.of_part(part, staging) if custom else None)
         return [name for name, _ in staging.read_json(MANIFEST)["columns"]]
 
     def read_recent(self, read: Read, staging: Staging, since: Window) -> None:
         """Note what the next run of the export reads anyway."""
         parts = read(since, staging)
-        transformer = self._transformer(staging)
+        transformer, _ = self._transformer(staging)
 
         def note(texts: pl.DataFrame) -> pl.Series:
             self.differences.add_recent(texts["key_hash"].drop_nulls())
             return pl.repeat(False, texts.height, dtype=pl.Boolean, eager=True)
 
         for part in parts:
-            for _ in _outcomes(part, staging, transformer, note):
+            for _ in _outcomes(part, staging, transformer, note, None):
                 pass
 
     def settle(self) -> dict[str, Any]:
@@ -150,12 +151,20 @@ class _Comparison:
             client, self._export, self._sample.records(), lambda hashes: self.differences.delivered_before(hashes, delay)
         )
 
-    def _transformer(self, staging: Staging) -> Transformer:
+    def _transformer(self, staging: Staging) -> tuple[Transformer, CustomValues | None]:
         manifest = staging.read_json(MANIFEST)
         contract, columns = run_contract(self._export, self._settings, manifest)
-        return Transformer(contract, self._export.family, columns, manifest.get("actions"))
+        transformer = Transformer(contract, self._export.family, columns, manifest.get("actions"))
+        return transformer, custom_values(self._export, contract, columns, manifest)
 
-    def _read_part(self, part: dict[str, Any], staging: Staging, transformer: Transformer, detector: ChangeDetector) -> None:
+    def _read_part(
+        self,
+        part: dict[str, Any],
+        staging: Staging,
+        transformer: Transformer,
+        detector: ChangeDetector,
+        add_custom: Merge | None,
+    ) -> None:
         number = part["part"]
 
         def choose(texts: pl.DataFrame) -> pl.Series:
@@ -163,7 +172,7 @@ class _Comparison:
             changed = detector.changed(texts)
             return changed | self._sample.choose(texts, ~changed)
 
-        for chunk, outcome in _outcomes(part, staging, transformer, choose):
+        for chunk, outcome in _outcomes(part, staging, transformer, choose, add_custom):
             self.differences.add_seen(transformer.skipped_keys(chunk), number, is_sent=False)
             self._rows.update(source_rows=outcome.rows, skipped=sum(outcome.skipped.values()), rejected=len(outcome.rejects))
             sampled = self._sample.keep(outcome, transformer)
@@ -181,7 +190,7 @@ class _Comparison:
 
 
 def _outcomes(
-    part: dict[str, Any], staging: Staging, transformer: Transformer, choose: Choose
+    part: dict[str, Any], staging: Staging, transformer: Transformer, choose: Choose, add_custom: Merge | None
 ) -> Iterator[tuple[bytes, Outcome]]:
     """Yield a part's chunks and what became of them."""
     with staging.read(part["file"]) as file:
@@ -193,6 +202,6 @@ def _outcomes(
     offset = 0
     with staging.read(part["file"]) as file:
         for chunk in read_frames(file):
-            outcome = transformer.transform(chunk, superseded, offset, choose)
+            outcome = transformer.transform(chunk, superseded, offset, choose, add_custom)
             offset += outcome.rows
             yield chunk, outcome

@@ -34,6 +34,16 @@ _FIELD_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _ADDED_TYPES: dict[str, Any] = {BOOLEAN.name: Boolean, NUMBER.name: Number, TIMESTAMP.name: Timestamp}
 
 
+def added_field(kind: str, source: str) -> tuple[Any, Any]:
+    """
+    Return type and definition of a field that a contract has not from the start.
+
+    :param kind: name of its kind; whatever is no number, truth value or time is text.
+    :param source: where its values come from.
+    """
+    return _ADDED_TYPES.get(kind, Text) | None, read_from(source)
+
+
 @dataclass(frozen=True)
 class Column:
     """
@@ -128,9 +138,7 @@ def extended_contract(contract: type[Record], columns: Sequence[Column], list_co
         )
     if not added:
         return contract
-    definitions: dict[str, Any] = {
-        column.name: (_ADDED_TYPES.get(column.kind, Text) | None, read_from("added in SQL")) for column in added
-    }
+    definitions: dict[str, Any] = {column.name: added_field(column.kind, "added in SQL") for column in added}
     return create_model(contract.__name__, __base__=contract, **definitions)
 
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from odp.core.ledger import Ledger, hash_text
-from odp.core.staging import FrameWriter, Staging, read_frames
+from odp.core.staging import Staging, read_frames, write_rows
 
 if TYPE_CHECKING:
     import polars as pl
@@ -164,8 +164,8 @@ class Differences:
         text = io.StringIO(newline="")
         csv.writer(text, lineterminator="\n").writerows((*record, "lost") for record in lost)
         staging.clear()
-        _write_lines(staging, REPAIR_FILE, itertools.chain([text.getvalue().encode()], self._stream(_TO_REPAIR)))
-        _write_lines(staging, DELETED_FILE, self._stream(_DELETED))
+        write_rows(staging, REPAIR_FILE, itertools.chain([text.getvalue().encode()], self._stream(_TO_REPAIR)))
+        write_rows(staging, DELETED_FILE, self._stream(_DELETED))
 
     def _copy(self, table: str, frame: pl.DataFrame) -> None:
         if frame.is_empty():
@@ -187,20 +187,6 @@ _DELETED = (
     "SELECT record_key, replace(key_hash::text, '-', ''), replace(payload_hash::text, '-', '')"
     " FROM gone WHERE verdict = 'deleted'"
 )
-_BLOCK_BYTES = 1 << 20
-
-
-def _write_lines(staging: Staging, name: str, lines: Iterable[bytes]) -> None:
-    with staging.write(name) as file:
-        frames = FrameWriter(file)
-        block, length = [], 0
-        for line in lines:
-            block.append(line)
-            length += len(line)
-            if length >= _BLOCK_BYTES:
-                frames.write(b"".join(block))
-                block, length = [], 0
-        frames.write(b"".join(block))
 
 
 def read_staged(staging: Staging, name: str) -> Iterator[list[str]]:

@@ -17,6 +17,19 @@ _ORDER_AMOUNTS = ("total", "subtotal")
 _ITEM_AMOUNTS = ("price", "subtotal")
 
 
+_KEPT = "\0"
+"""Marks, at the end of a field's name, that it is sent as null where it has no value. JSON writes it as an escape."""
+
+
+def kept_null(name: str) -> pl.Expr:
+    """
+    Return a field that is sent as null where it has no value, so that ODP clears it.
+
+    :param name: name of the column.
+    """
+    return pl.col(name).alias(name + _KEPT)
+
+
 def flat_json(columns: Sequence[str | pl.Expr], *, key_first: bool = False) -> pl.Expr:
     """
     Encode columns as one flat JSON object a row, without the fields that are null.
@@ -26,15 +39,18 @@ def flat_json(columns: Sequence[str | pl.Expr], *, key_first: bool = False) -> p
     """
     # json_encode escapes quotes inside strings, so a comma followed by a bare quote is always the border between fields.
     encoded = pl.struct(columns).struct.json_encode().str.replace_all(r',"[^"\\]+":null', "")
+    if any(isinstance(column, pl.Expr) and column.meta.output_name().endswith(_KEPT) for column in columns):
+        # Inside a string the quote would be escaped, so that only the names of fields end so.
+        encoded = encoded.str.replace_all('\\u0000":', '":', literal=True)
     return encoded if key_first else encoded.str.replace(r'^\{"[^"\\]+":null,?', "{")
 
 
-def object_items(names: Sequence[str]) -> pl.Expr:
+def object_items(names: Sequence[str | pl.Expr]) -> pl.Expr:
     """Return the items of ``POST /objects/{name}``: flat rows, key first."""
     return flat_json(names, key_first=True)
 
 
-def profile_items(names: Sequence[str]) -> pl.Expr:
+def profile_items(names: Sequence[str | pl.Expr]) -> pl.Expr:
     """Return the items of ``POST /profiles``: everything, identifiers included, inside ``attributes``."""
     return pl.concat_str(pl.lit('{"attributes":'), flat_json(names, key_first=True), pl.lit("}"))
 
@@ -59,7 +75,7 @@ def order_line_item(names: Sequence[str], *, is_cancel: pl.Expr) -> pl.Expr:
     return flat_json([written(name) for name in names])
 
 
-def order_events(frame: pl.DataFrame, header: Sequence[str]) -> pl.Series:
+def order_events(frame: pl.DataFrame, header: Sequence[str | pl.Expr]) -> pl.Series:
     """
     Encode orders as items of ``POST /events``.
 
@@ -105,7 +121,7 @@ def order_events(frame: pl.DataFrame, header: Sequence[str]) -> pl.Series:
     ).to_series()
 
 
-def order_updates(frame: pl.DataFrame, header: Sequence[str]) -> pl.Series:
+def order_updates(frame: pl.DataFrame, header: Sequence[str | pl.Expr]) -> pl.Series:
     """
     Encode orders as items of ``POST /objects/orders``: the header as it is now, for orders whose event was sent before.
 

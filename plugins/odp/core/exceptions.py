@@ -29,6 +29,14 @@ class SettingsError(CannotSucceedError):
     """The Airflow Variable ``odp_settings`` or a connection holds something unusable."""
 
 
+class CustomPropertyError(CannotSucceedError):
+    """A custom property, or a team's file for some, is declared or gives values in a form that cannot be sent."""
+
+
+class CustomFunctionError(OdpExportError):
+    """A team's own function for custom properties raised an error; where it asks another system, a retry may help."""
+
+
 class ReplicaError(CannotSucceedError):
     """The Commerce replica lacks what an export needs, or its configuration rows contradict each other."""
 

@@ -14,10 +14,13 @@ import psycopg
 
 from odp.core.commerce import READS
 from odp.core.contract import extended_contract, fields_fed_by
+from odp.core.custom_fields import find_custom_fields
+from odp.core.custom_queries import stage_custom_values
 from odp.core.exports import Export
 from odp.core.order_lines import ITEM_COLUMNS
 from odp.core.order_status import resolve_actions
 from odp.core.replica import begin_snapshot, describe, find_absences, read_lookup, stream_rows
+from odp.core.rows import RowReader
 from odp.core.settings import Settings
 from odp.core.staging import FrameWriter, Staging
 from odp.core.window import Window
@@ -96,6 +99,7 @@ def extract(
     :param max_parts: most parts there may be; 1024 is Airflow's default for mapped tasks.
     :return: one entry per part: ``part`` (its number), ``file`` and ``rows``.
     :raises ReplicaError: if the replica lacks something required or its configuration contradicts itself.
+    :raises CustomPropertyError: if the settings ask for custom fields that cannot be.
     """
     staging.clear()
     begin_snapshot(
@@ -116,13 +120,19 @@ def extract(
             log.warning(warning)
     parameters = selection.parameters(settings)
     columns = describe(connection, mapping, parameters, absences)
-    extended_contract(export.contract_for(settings), columns, ITEM_COLUMNS)  # fails here, before a row is read
+    # What is wrong with columns or custom fields fails here, before a row is read.
+    contract = extended_contract(export.contract_for(settings), columns, ITEM_COLUMNS)
+    custom = find_custom_fields(connection, export, settings, contract, columns, parameters, absences)
     rows_of_window = stream_rows(connection, mapping, parameters, absences, columns)
     # First, so that where both queries find an entity the row of the window is the later one.
     selection_of_retried = Selection(window=Window(), ids=retried, as_of=selection.as_of).parameters(settings)
     rows_of_retried = stream_rows(connection, mapping, selection_of_retried, absences, columns) if retried else ()
     all_rows = itertools.chain(rows_of_retried, rows_of_window)
     parts = list(_stage_parts(all_rows, settings.part_rows, settings.part_megabytes * 1_000_000, max_parts, staging))
+    if custom:
+        stage_custom_values(connection, custom.queries, absences, RowReader(contract, columns), parts, staging)
+        manifest["custom"] = custom.plan.model_dump()
+        log.info("Custom fields: %s", ", ".join(f"{field.name} ({field.source})" for field in custom.plan.fields) or "none")
     connection.rollback()
     manifest |= {
         "window": [selection.window.start_text, selection.window.end_text],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import orjson
 from odp.core.bodies import BodyWriter, read_bodies
 from odp.core.client import OdpClient
 from odp.core.contract import Column, extended_contract
+from odp.core.custom_plan import CustomPlan
 from odp.core.deliver import Fates, RecordLoader
 from odp.core.deliver_events import EventLoader
 from odp.core.exceptions import StagingError
@@ -26,9 +27,12 @@ from odp.core.records import Record
 from odp.core.settings import Settings
 from odp.core.staging import FrameWriter, LineWriter, Staging, read_frames
 from odp.core.uncertain import Resolver
+from odp.core.window import Window
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from odp.core.custom_merge import CustomValues
 
 log = logging.getLogger(__name__)
 
@@ -37,14 +41,38 @@ UNCERTAIN_REASON = "An event of this order is on its way, or the answer to it wa
 
 def run_contract(export: Export, settings: Settings, manifest: dict[str, Any]) -> tuple[type[Record], list[Column]]:
     """
-    Return the contract of a run and the columns it was extracted with.
+    Return the contract of a run, custom fields included, and the columns it was extracted with.
 
     :param export: the export.
     :param settings: the team's settings.
     :param manifest: what extract wrote.
     """
     columns = [Column(name, kind) for name, kind in manifest["columns"]]
-    return extended_contract(export.contract_for(settings), columns, ITEM_COLUMNS), columns
+    contract = extended_contract(export.contract_for(settings), columns, ITEM_COLUMNS)
+    plan = _custom_plan(manifest)
+    return plan.extend(contract) if plan else contract, columns
+
+
+def _custom_plan(manifest: dict[str, Any]) -> CustomPlan | None:
+    return CustomPlan.model_validate(manifest["custom"]) if manifest.get("custom") else None
+
+
+def custom_values(
+    export: Export, contract: type[Record], columns: Sequence[Column], manifest: dict[str, Any]
+) -> CustomValues | None:
+    """
+    Return the custom values of a run.
+
+    :param export: the export.
+    :param contract: the run's contract.
+    :param columns: the columns it was extracted with.
+    :param manifest: what extract wrote.
+    :return: ``None``, if the run has none.
+    """
+    from odp.core.custom_merge import CustomValues
+
+    plan = _custom_plan(manifest)
+    return CustomValues(export, plan, contract, columns, Window.from_texts(*manifest["window"])) if plan else None
 
 
 def transform_part(
@@ -69,6 +97,7 @@ def transform_part(
     :param resend: whether unchanged records are sent all the same.
     :return: the part's counts and the names of its files.
     :raises StagingError: if the part does not hold as many rows as were extracted.
+    :raises CustomFunctionError: if a team's function for custom properties raises an error.
     """
     from odp.core.changes import ChangeDetector
     from odp.core.transform import Transformer
@@ -77,6 +106,8 @@ def transform_part(
     contract, columns = run_contract(export, settings, manifest)
     transformer = Transformer(contract, export.family, columns, manifest.get("actions"))
     detector = ChangeDetector(export, transformer, ledger, resend=resend)
+    custom = custom_values(export, contract, columns, manifest)
+    add_custom = custom.of_part(part, staging) if custom else None
     number = part["part"]
     rejects_name = f"rejects-{number:05d}.jsonl.zst"
     skipped: Counter[str] = Counter()
@@ -95,7 +126,7 @@ def transform_part(
         rejects = stack.enter_context(LineWriter(stack.enter_context(staging.write(rejects_name))))
         file = stack.enter_context(staging.read(part["file"]))
         for chunk in read_frames(file):
-            outcome = transformer.transform(chunk, superseded, counts["extracted"], detector.changed)
+            outcome = transformer.transform(chunk, superseded, counts["extracted"], detector.changed, add_custom)
             changes = detector.detect(outcome)
             uploads.add(changes.uploads)
             for reject in outcome.rejects:

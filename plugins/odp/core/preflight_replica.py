@@ -11,6 +11,10 @@ from psycopg import sql
 
 from odp.core.commerce import READS
 from odp.core.contract import extended_contract, fields_fed_by
+from odp.core.custom_fields import find_custom_fields
+from odp.core.custom_plan import CustomPlan
+from odp.core.custom_properties import property_names
+from odp.core.custom_settings import EVERY_OTHER
 from odp.core.exceptions import OdpExportError
 from odp.core.exports import Export
 from odp.core.extract import Selection
@@ -64,6 +68,8 @@ def check_export(
             parameters = Selection(window=Window(), as_of=now).parameters(settings)
             columns = describe(connection, mapping, parameters, absences)
             contract = extended_contract(export.contract_for(settings), columns, ITEM_COLUMNS)
+            custom = find_custom_fields(connection, export, settings, contract, columns, parameters, absences)
+            custom_findings = _custom_findings(connection, export, settings, custom.plan) if custom else []
     except (OdpExportError, psycopg.Error) as error:
         return [failure_of(error, _AREA, "tables and columns", (export.dag_id,))], None
     absent = [*absences.tables, *absences.columns]
@@ -83,8 +89,32 @@ def check_export(
             remedy=f"Replicate it, or go without the fields {', '.join(lost)}." if lost else "",
             exports=(export.dag_id,),
             details={"absent": absent, "fields_lost": lost, "fields_added": added},
+        ),
+        *custom_findings,
+    ], custom.plan.extend(contract) if custom else contract
+
+
+def _custom_findings(connection: psycopg.Connection[Any], export: Export, settings: Settings, plan: CustomPlan) -> list[Finding]:
+    """Say which custom fields an export has, and which properties that the settings name no entity has."""
+    fields = {field.name: field.source for field in plan.fields}
+    wanted = settings.for_export(export.dag_id).custom.properties
+    table = READS[export.sql][0]
+    present = property_names(connection, table) if wanted else []
+    unknown = [name for name in wanted if name != EVERY_OTHER and name not in present]
+    cause = "Custom fields: " + (", ".join(f"{name} (from {source})" for name, source in fields.items()) or "none") + "."
+    if unknown:
+        cause += f" No row of CustomProperty of {table} is called {', '.join(unknown)}."
+    return [
+        Finding(
+            area=_AREA,
+            subject="custom properties",
+            verdict="warning" if unknown else "ok",
+            cause=cause,
+            remedy=f"Names there, upper and lower case as written: {', '.join(present) or 'none'}." if unknown else "",
+            exports=(export.dag_id,),
+            details={"fields": fields, "unknown": unknown},
         )
-    ], contract
+    ]
 
 
 def check_lag(connection: psycopg.Connection[Any], quick_tables: Sequence[str], now: datetime) -> Finding:

@@ -38,6 +38,9 @@ class Record(BaseModel):
     envelope: ClassVar[frozenset[str]] = frozenset()
     """Fields that decide how a record is sent and are not part of the object: identifiers, times, the status."""
 
+    cleared: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are sent as null where they have no value, so that ODP clears them; others are left out then."""
+
 
 class Product(Record):
     """A product, discontinued and inactive ones included: past events refer to them."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl  # noqa: TID253 - imported inside execute(), never at parse time
@@ -34,7 +34,7 @@ _TIMES_OF_ORDERS = ("purchased_at", "cancelled_at")
 _DECIDING_ORDERS = ("order_status", "identifier_email", "identifier_business_user_id")
 """Besides its key and skip_reason, what decides whether an order is sent."""
 
-_FIELD, _VALUE = "\x1e", "\x1f"
+_FIELD, _VALUE, _CLEARED = "\x1e", "\x1f", "\x00"
 
 
 @dataclass(frozen=True)
@@ -134,13 +134,20 @@ class RowReader:
         skipped = self._decide(self.parse(chunk, self._deciding)).filter(pl.col(SKIP).is_not_null())
         return skipped.select(text_hash(self._key())).to_series().drop_nulls()
 
-    def read(self, chunk: bytes, superseded: pl.Series, offset: int) -> Rows:
+    def read(
+        self,
+        chunk: bytes,
+        superseded: pl.Series,
+        offset: int,
+        add_custom: Callable[[pl.DataFrame], pl.DataFrame] | None = None,
+    ) -> Rows:
         """
         Read one chunk.
 
         :param chunk: CSV records without header.
         :param superseded: for each row of the part, whether a later row replaces it (:meth:`superseded`).
         :param offset: number of the part's rows before this chunk.
+        :param add_custom: adds the custom values of the part to rows that are sent, if there are any (``odp.core.custom_merge``).
         """
         frame = self._decide(self.parse(chunk))
         if superseded.slice(offset, frame.height).any():
@@ -153,9 +160,12 @@ class RowReader:
         if not is_sent.all():
             sent = frame.filter(is_sent)
             skipped.update(dict(frame.filter(~is_sent).group_by(SKIP).len().iter_rows()))
+        texts = sent.lazy().drop(SKIP).with_columns(self._key().alias(KEY))
+        if add_custom:
+            texts = add_custom(texts.collect()).lazy()
         return Rows(
             count=frame.height,
-            texts=sent.lazy().drop(SKIP).with_columns(self._key().alias(KEY)).with_columns(self._identified).collect(),
+            texts=texts.with_columns(self._identified).collect(),
             skipped=skipped,
             statuses=self._count_statuses(frame) if self._is_orders else Counter(),
         )
@@ -167,7 +177,9 @@ class RowReader:
         :param action: for orders, the action to be hashed; by default that of the row.
         """
         names = [field.name for field in self._fields if field.name not in _TIMES_OF_ORDERS and field.name != "order_status"]
-        said = [_named(name, pl.col(name)) for name in (*names, *self.lists)]
+        # A field that clears what ODP has says so where it has no value.
+        cleared = {name: pl.col(name).fill_null(_CLEARED) for name in self._contract.cleared}
+        said = [_named(name, cleared.get(name, pl.col(name))) for name in (*names, *self.lists)]
         if self._is_orders:
             said.append(_named(ACTION, pl.col(ACTION) if action is None else action))
         return text_hash(pl.concat_str(said, ignore_nulls=True))

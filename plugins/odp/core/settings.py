@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from odp.core.custom_settings import CustomSettings
 from odp.core.exceptions import SettingsError
 
 VARIABLE_NAME = "odp_settings"
@@ -59,6 +60,9 @@ class ExportSettings(BaseModel):
         default=None, ge=1, description="LookBackDays of scheduled runs; without it they export their data interval."
     )
     notify: tuple[Notification, ...] | None = Field(default=None, description="Instead of the notify list for all exports.")
+    custom: CustomSettings = Field(
+        default_factory=CustomSettings, description="Custom properties: fields that the standard mapping does not have."
+    )
 
 
 class Settings(BaseModel):

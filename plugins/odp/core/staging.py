@@ -16,7 +16,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -27,6 +27,7 @@ from odp.core.exceptions import StagingError
 
 _ZSTD_LEVEL = 1
 _READ_BYTES = 1 << 20
+_BLOCK_BYTES = 1 << 20
 _UPLOAD_BYTES = 5 << 20
 """Block of a file on its way to object storage, held in memory: the smallest that S3 takes, at most 10,000 times."""
 _DOWNLOAD_BYTES = 2 << 20
@@ -162,6 +163,26 @@ class FrameWriter:
     def write(self, block: bytes) -> None:
         """Write one block."""
         self._file.write(self._compressor.compress(block))
+
+
+def write_rows(staging: Staging, name: str, rows: Iterable[bytes]) -> None:
+    """
+    Write rows of any number into a file, in blocks that :func:`read_frames` reads.
+
+    :param staging: the run's folder.
+    :param name: file name inside it.
+    :param rows: the rows, each with its line feed.
+    """
+    with staging.write(name) as file:
+        frames = FrameWriter(file)
+        block, length = [], 0
+        for row in rows:
+            block.append(row)
+            length += len(row)
+            if length >= _BLOCK_BYTES:
+                frames.write(b"".join(block))
+                block, length = [], 0
+        frames.write(b"".join(block))
 
 
 def read_frames(file: IO[bytes]) -> Iterator[bytes]:

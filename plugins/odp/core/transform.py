@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from odp.core.bodies import LARGEST_ITEM_BYTES
 from odp.core.columns import check, cut_long_texts
 from odp.core.contract import Column, ContractField, contract_fields
-from odp.core.encode import object_items, order_events, order_updates, profile_items
+from odp.core.encode import kept_null, object_items, order_events, order_updates, profile_items
 from odp.core.exports import Family
 from odp.core.order_lines import ITEM_PREFIX, Lines, read_lines
 from odp.core.order_status import Action
@@ -110,7 +110,7 @@ class Transformer:
         self._fields = contract_fields(contract)
         self._checks = [check(f) for f in self._fields]
         others = (f.name for f in self._fields if f.name not in {*contract.envelope, *contract.key})
-        self._sent = [*contract.key, *others]
+        self._sent = [kept_null(name) if name in contract.cleared else name for name in (*contract.key, *others)]
         self._is_orders = issubclass(contract, Order)
 
     def superseded_rows(self, chunks: Iterable[bytes]) -> pl.Series:
@@ -129,7 +129,14 @@ class Transformer:
         """
         return self._reader.skipped_keys(chunk)
 
-    def transform(self, chunk: bytes, superseded: pl.Series, offset: int, choose: Choose | None = None) -> Outcome:
+    def transform(
+        self,
+        chunk: bytes,
+        superseded: pl.Series,
+        offset: int,
+        choose: Choose | None = None,
+        add_custom: Callable[[pl.DataFrame], pl.DataFrame] | None = None,
+    ) -> Outcome:
         """
         Turn one chunk into items, skipped rows and rejects.
 
@@ -137,8 +144,9 @@ class Transformer:
         :param superseded: for each row of the part, whether a later row replaces it (:meth:`superseded_rows`).
         :param offset: number of the part's rows before this chunk.
         :param choose: tells which rows to send are new or changed; all by default.
+        :param add_custom: adds the custom values of the part to rows, if there are any (``odp.core.custom_merge``).
         """
-        rows = self._reader.read(chunk, superseded, offset)
+        rows = self._reader.read(chunk, superseded, offset, add_custom)
         chosen = rows.texts if choose is None else _where(rows.texts, choose(rows.texts))
         texts, cut = cut_long_texts(chosen, self._fields)
         lines = read_lines(texts, self._reader.lists) if self._is_orders else None
