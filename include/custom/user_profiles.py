@@ -3,8 +3,8 @@ Mode A of custom properties, in Python: for how many accounts a person may buy. 
 
     {"exports": {"user_profile_odp_export": {"custom": {"preload": "user_profiles.py:preload"}}}}
 
-The same could be had by SQL. Python is for what lies elsewhere: another database, a file, a web service; any connection of Airflow
-will do.
+The same could be had by SQL. Python is for what lies elsewhere: another database, a file, a web service; by any connection of
+Airflow.
 """
 
 from __future__ import annotations

@@ -39,7 +39,9 @@ class CustomRun:
     :param custom: its part ``custom`` of the settings.
     """
 
-    def __init__(self, dsn: str, ledger_dsn: str, export: Export, folder: Path, custom: dict[str, Any], **extraction: Any) -> None:
+    def __init__(
+        self, dsn: str, ledger_dsn: str, export: Export, folder: Path, custom: dict[str, Any], **extraction: Any
+    ) -> None:
         settings = {"exports": {export.dag_id: {"custom": custom}}, **extraction.pop("settings", {})}
         self.extraction = Extraction(dsn, export, folder, **settings, **extraction)
         self.export, self.staging, self.settings = export, self.extraction.staging, self.extraction.settings

@@ -56,7 +56,13 @@ def test_names_become_snake_case(name: str, field: str) -> None:
 class TestTable:
     def test_chosen_properties_become_fields_of_their_type(self, start: Start, empty_replica: str) -> None:
         add_warehouses(empty_replica, 3)
-        for name, value in (("DockCount", "12"), ("Is Cold", "True"), ("OpenedOn", "5/1/2024"), ("Note", " dry "), ("Other", "x")):
+        for name, value in (
+            ("DockCount", "12"),
+            ("Is Cold", "True"),
+            ("OpenedOn", "5/1/2024"),
+            ("Note", " dry "),
+            ("Other", "x"),
+        ):
             add_property(empty_replica, "Warehouse", 1, name, value)
         add_property(empty_replica, "Warehouse", 2, "DockCount", "")
         add_property(empty_replica, "Product", 3, "DockCount", "99")
@@ -72,7 +78,9 @@ class TestTable:
         for name in ("DockCount", "Note", "Secret", "IsB2B"):
             add_property(empty_replica, "Warehouse", 1, name, "1")
         chosen = {"*": "string", "DockCount": "number", "Secret": None, "IsB2B": {"type": "boolean", "field": "is_b2b"}}
-        assert own(start(properties=chosen, prefix="crm_").items()) == {1: {"crm_dock_count": 1.0, "crm_note": "1", "is_b2b": True}}
+        assert own(start(properties=chosen, prefix="crm_").items()) == {
+            1: {"crm_dock_count": 1.0, "crm_note": "1", "is_b2b": True}
+        }
 
     def test_a_star_without_any_property_is_no_field(self, start: Start, empty_replica: str) -> None:
         add_warehouses(empty_replica, 1)
@@ -192,14 +200,18 @@ class TestRules:
         insert(empty_replica, "Warehouse", 2, Name="'W' || n", Hours="'9-5'", Latitude="1", Longitude="1")
         add_property(empty_replica, "Warehouse", 1, "Hours", "always")
         add_property(empty_replica, "Warehouse", 1, "Latitude", "50.5")
-        with pytest.raises(CustomPropertyError, match="gives hours, which the mapping of warehouse_odp_export gives already") as error:
+        with pytest.raises(
+            CustomPropertyError, match="gives hours, which the mapping of warehouse_odp_export gives already"
+        ) as error:
             start(properties=["Hours"])
         assert "allow_override" in error.value.remedy
         run = start(properties=["Hours", "Latitude"], allow_override=["hours", "latitude"], missing="null")
         assert own(run.items(), "longitude") == {1: {"hours": "always", "latitude": 50.5}, 2: {"hours": "9-5", "latitude": 1.0}}
 
     def test_a_field_of_the_contract_that_no_column_feeds_can_be_given(self, start: Start, empty_replica: str) -> None:
-        insert(empty_replica, "CustomerOrder", OrderNumber="'W1'", Status="'Submitted'", OrderDate="now()", BTEmail="'a@example.com'")
+        insert(
+            empty_replica, "CustomerOrder", OrderNumber="'W1'", Status="'Submitted'", OrderDate="now()", BTEmail="'a@example.com'"
+        )
         add_property(empty_replica, "CustomerOrder", 1, "CouponCode", "SAVE")
         [event] = start(ORDERS, properties=["CouponCode"]).items()
         assert event["data"]["order"]["coupon_code"] == "SAVE"
@@ -231,7 +243,9 @@ class TestMissing:
         [profile] = start(USER_PROFILES, properties=["Note"], missing="null").items()
         assert profile["attributes"]["note"] is None
         assert profile["attributes"]["user_name"] == 'say "x\\u0000":'
-        insert(empty_replica, "CustomerOrder", OrderNumber="'W1'", Status="'Submitted'", OrderDate="now()", BTEmail="'a@example.com'")
+        insert(
+            empty_replica, "CustomerOrder", OrderNumber="'W1'", Status="'Submitted'", OrderDate="now()", BTEmail="'a@example.com'"
+        )
         [event] = start(ORDERS, properties=["Note"], missing="null").items()
         assert event["data"]["order"]["note"] is None
         assert "note" not in orjson.dumps(event["data"]["order"].get("items", [])).decode()

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import polars as pl
+import polars as pl  # noqa: TID253
 import pytest
 
 from odp.core.custom_values import read_text, text_of, texts_of

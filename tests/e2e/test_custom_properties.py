@@ -23,9 +23,7 @@ ORDERS, PRODUCTS, WAREHOUSES, CUSTOMERS, PROFILES, LINKS = (
     f"{name}_odp_export" for name in ("order", "product", "warehouse", "customer", "user_profile", "customer_to_user_mapping")
 )
 
-DOCUMENTED = json.loads(
-    re.findall(r"```json\n(.+?)```", (PROJECT / "docs" / "custom-properties.md").read_text(), re.DOTALL)[0]
-)
+DOCUMENTED = json.loads(re.findall(r"```json\n(.+?)```", (PROJECT / "docs" / "custom-properties.md").read_text(), re.DOTALL)[0])
 """The settings that docs/custom-properties.md shows."""
 
 

@@ -101,7 +101,7 @@ class Enricher:
                 f"The function that {origin} made returned a {type(returned).__name__}, and not a polars frame.",
                 'Return one, with as many rows; for one row at a time, set factory_calls to "row".',
             )
-        if returned.height != rows.height:
+        if returned.columns and returned.height != rows.height:
             raise CustomPropertyError(
                 f"The function that {origin} made returned {returned.height} rows for {rows.height}.",
                 "Return one row for each, in the same order: join with how='left' and maintain_order='left'.",

@@ -11,6 +11,7 @@ so that they can be created in ODP before anything is sent.
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -23,6 +24,8 @@ from odp.core.custom_settings import FieldType
 from odp.core.exceptions import CustomFunctionError, CustomPropertyError, OdpExportError
 from odp.core.masking import mask_addresses
 
+_QUOTED = re.compile(r"(['\"])(.*?)\1")
+
 TYPES: tuple[str, ...] = get_args(FieldType)
 
 
@@ -33,12 +36,14 @@ class CustomFunction:
 
     :param name: how the settings name it: ``products.py:preload``.
     :param export_id: the export it works for.
+    :param path: the file.
     :param function: the function itself.
     :param fields: the fields it may give, and the type of each.
     """
 
     name: str
     export_id: str
+    path: Path
     function: Callable[..., Any]
     fields: Mapping[str, str]
 
@@ -86,7 +91,7 @@ def guarded(origin: CustomFunction, function: Callable[..., Any], *arguments: An
         raise
     except Exception as error:  # whatever a team's code may raise
         raise CustomFunctionError(
-            f"{origin.origin} failed{_place(error, origin.name)}: {_said(error)}.",
+            f"{origin.origin} failed{_place(error, origin.path)}: {_said(error, origin.path)}.",
             "Mend the function; nothing is lost: clear the task then, and the run goes on from there.",
         ) from None
 
@@ -114,7 +119,7 @@ def load_function(name: str, export_id: str) -> CustomFunction:
             f"{where}, but {file} does not declare its fields.",
             f'Write FIELDS = {{"a_field": "string"}} there: each field that its functions give, with one of {", ".join(TYPES)}.',
         )
-    return CustomFunction(name, export_id, function, dict(fields))
+    return CustomFunction(name, export_id, path, function, dict(fields))
 
 
 def _import(path: Path, where: str) -> Any:
@@ -127,22 +132,23 @@ def _import(path: Path, where: str) -> Any:
         spec.loader.exec_module(module)
     except Exception as error:  # whatever a team's code may raise
         raise CustomPropertyError(
-            f"{where}, but the file cannot be imported{_place(error, path.name)}: {_said(error)}.",
+            f"{where}, but the file cannot be imported{_place(error, path)}: {_said(error, path)}.",
             "Mend it, or install on all workers what it imports.",
         ) from None
     return module
 
 
-def _place(error: Exception, name: str) -> str:
+def _place(error: Exception, path: Path) -> str:
     """Say in which line of a team's file an error was raised, as far as it was there."""
-    file = name.partition(":")[0]
     if isinstance(error, SyntaxError) and error.lineno:
         return f" in line {error.lineno}"
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).name == file]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     return f" in line {frames[-1].lineno} ({frames[-1].name})" if frames else ""
 
 
-def _said(error: Exception) -> str:
-    # Only the first line: longer messages quote what they were given, such as rows.
-    words = str(error).strip().splitlines()[:1]
-    return mask_addresses(": ".join([type(error).__name__, *words])[:300]).rstrip(".")
+def _said(error: Exception, path: Path) -> str:
+    """Repeat an error's first line, and what it quotes only if the file has it: there are names of columns, but no rows."""
+    source = path.read_text(encoding="utf-8", errors="replace")
+    line = (str(error).strip().splitlines() or [""])[0][:300]
+    said = _QUOTED.sub(lambda quoted: quoted[0] if quoted[2] in source else "'…'", mask_addresses(line))
+    return ": ".join(filter(None, [type(error).__name__, said.rstrip(".")]))

@@ -84,5 +84,7 @@ class CustomValues:
 def _put(texts: pl.DataFrame, values: pl.DataFrame) -> pl.DataFrame:
     """Put values into their columns, where there are any."""
     names = [name for name in values.columns if name != ID]
+    if not names:
+        return texts
     both = texts.select(names).hstack(values.select(pl.col(name).alias(f"{name}\0") for name in names))
     return texts.with_columns(both.select(pl.coalesce(f"{name}\0", name).alias(name) for name in names))
