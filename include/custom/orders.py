@@ -1,5 +1,7 @@
 """
-Mode B of custom properties, a row at a time: how large an order is. To use it::
+Mode B of custom properties, a row at a time: how large an order is.
+
+To use it::
 
     {"exports": {"order_odp_export": {"custom": {"factory": "orders.py:make_enricher", "factory_calls": "row"}}}}
 

@@ -1,5 +1,7 @@
 """
-Mode B of custom properties, a chunk of rows at a time: what a sale takes off a product's price. To use it::
+Mode B of custom properties, a chunk of rows at a time: what a sale takes off a product's price.
+
+To use it::
 
     {"exports": {"product_odp_export": {"custom": {"factory": "products.py:make_enricher"}}}}
 

@@ -1,5 +1,7 @@
 """
-Mode A of custom properties, in Python: for how many accounts a person may buy. To use it::
+Mode A of custom properties, in Python: for how many accounts a person may buy.
+
+To use it::
 
     {"exports": {"user_profile_odp_export": {"custom": {"preload": "user_profiles.py:preload"}}}}
 

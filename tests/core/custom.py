@@ -36,6 +36,7 @@ class CustomRun:
     """
     An extract of an export, and what transform makes of it.
 
+    :param folder: where it stages; a ledger's account of its own, too.
     :param custom: its part ``custom`` of the settings.
     """
 
@@ -45,10 +46,10 @@ class CustomRun:
         settings = {"exports": {export.dag_id: {"custom": custom}}, **extraction.pop("settings", {})}
         self.extraction = Extraction(dsn, export, folder, **settings, **extraction)
         self.export, self.staging, self.settings = export, self.extraction.staging, self.extraction.settings
-        self._ledger_dsn = ledger_dsn
+        self._ledger_dsn, self._account = ledger_dsn, str(folder)
 
     def ledger(self) -> Ledger:
-        return Ledger(lambda: psycopg.connect(self._ledger_dsn), "account", self.export.dag_id)
+        return Ledger(lambda: psycopg.connect(self._ledger_dsn), self._account, self.export.dag_id)
 
     def transform(self) -> list[dict[str, Any]]:
         with self.ledger() as ledger:

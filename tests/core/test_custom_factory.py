@@ -49,7 +49,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CustomFolder:
 
 
 @pytest.fixture
-def start(folder: CustomFolder, empty_replica: str, ledger_dsn: str, tmp_path: Path) -> Start:
+def start(folder: CustomFolder, replica_without_rows: str, shared_ledger: str, tmp_path: Path) -> Start:
     """Return a function that extracts an export, with a factory of this body of its function."""
 
     def begin(body: str, export: Export = WAREHOUSES, *, per: str = "chunk", part_rows: int = 1000, **custom: Any) -> CustomRun:
@@ -57,15 +57,15 @@ def start(folder: CustomFolder, empty_replica: str, ledger_dsn: str, tmp_path: P
         folder.write("f.py", BEGINNING + lines + "\n    return enrich\n")
         settings = {"factory": "f.py:make", "factory_calls": per, **custom}
         more = {"settings": {"part_rows": part_rows}}
-        return CustomRun(empty_replica, ledger_dsn, export, tmp_path / "staged", settings, **more)
+        return CustomRun(replica_without_rows, shared_ledger, export, tmp_path / "staged", settings, **more)
 
     return begin
 
 
 class TestChunks:
-    def test_columns_become_fields(self, start: Start, empty_replica: str) -> None:
+    def test_columns_become_fields(self, start: Start, replica_without_rows: str) -> None:
         insert(
-            empty_replica,
+            replica_without_rows,
             "Warehouse",
             3,
             Name="'W' || n",
@@ -91,9 +91,9 @@ return rows.select(
         }
 
     def test_the_factory_is_called_once_a_part_and_its_function_once_a_chunk(
-        self, start: Start, folder: CustomFolder, empty_replica: str, monkeypatch: pytest.MonkeyPatch
+        self, start: Start, folder: CustomFolder, replica_without_rows: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        add_warehouses(empty_replica, 5)
+        add_warehouses(replica_without_rows, 5)
         monkeypatch.setattr(extract, "CHUNK_BYTES", 1)  # a row a chunk
         run = start("note(rows=rows.height)\nreturn rows.select(label='name')", part_rows=3)
         assert own(run.items()) == {number: {"label": f"W{number}"} for number in range(1, 6)}
@@ -101,10 +101,12 @@ return rows.select(
         chunk = {"rows": 1}
         assert notes(folder) == [{"made": 0, **made}, *[chunk] * 3, {"made": 1, **made}, *[chunk] * 2]
 
-    def test_it_sees_what_table_and_preload_gave_and_wins(self, start: Start, folder: CustomFolder, empty_replica: str) -> None:
-        add_warehouses(empty_replica, 2)
-        add_property(empty_replica, "Warehouse", 1, "Label", "table")
-        add_property(empty_replica, "Warehouse", 2, "Label", "table")
+    def test_it_sees_what_table_and_preload_gave_and_wins(
+        self, start: Start, folder: CustomFolder, replica_without_rows: str
+    ) -> None:
+        add_warehouses(replica_without_rows, 2)
+        add_property(replica_without_rows, "Warehouse", 1, "Label", "table")
+        add_property(replica_without_rows, "Warehouse", 2, "Label", "table")
         folder.write("w.sql", "SELECT w.Id, 7 AS score FROM Warehouse w")
         run = start(
             "import polars as pl\nis_first = pl.col('name') == 'W1'\n"
@@ -114,20 +116,20 @@ return rows.select(
         )
         assert own(run.items()) == {1: {"label": "table 7.0", "score": 7.0}, 2: {"label": "table", "score": 7.0}}
 
-    def test_rows_that_are_not_sent_are_left_out(self, start: Start, folder: CustomFolder, empty_replica: str) -> None:
+    def test_rows_that_are_not_sent_are_left_out(self, start: Start, folder: CustomFolder, replica_without_rows: str) -> None:
         orders = {"OrderNumber": "'W' || n", "OrderDate": "now()", "BTEmail": "'a@example.com'"}
-        insert(empty_replica, "CustomerOrder", 3, Status="CASE n WHEN 1 THEN 'Submitted' ELSE 'Cart' END", **orders)
+        insert(replica_without_rows, "CustomerOrder", 3, Status="CASE n WHEN 1 THEN 'Submitted' ELSE 'Cart' END", **orders)
         [event] = start("note(orders=rows['order_id'].to_list())\nreturn rows.select(label='customer_po')", ORDERS).items()
         assert notes(folder)[1:] == [{"orders": ["W1"]}]
         assert "label" not in event["data"]["order"]
 
-    def test_without_a_row_to_send_it_is_not_called(self, start: Start, folder: CustomFolder, empty_replica: str) -> None:
-        insert(empty_replica, "CustomerOrder", OrderNumber="'W1'", Status="'Cart'", OrderDate="now()")
+    def test_without_a_row_to_send_it_is_not_called(self, start: Start, folder: CustomFolder, replica_without_rows: str) -> None:
+        insert(replica_without_rows, "CustomerOrder", OrderNumber="'W1'", Status="'Cart'", OrderDate="now()")
         assert start("raise AssertionError", ORDERS).items() == []
 
-    def test_times_and_lists_are_typed(self, start: Start, folder: CustomFolder, empty_replica: str) -> None:
+    def test_times_and_lists_are_typed(self, start: Start, folder: CustomFolder, replica_without_rows: str) -> None:
         insert(
-            empty_replica,
+            replica_without_rows,
             "CustomerOrder",
             OrderNumber="'W1'",
             Status="'Submitted'",
@@ -135,7 +137,7 @@ return rows.select(
             BTEmail="'a@example.com'",
         )
         insert(
-            empty_replica,
+            replica_without_rows,
             "OrderLine",
             2,
             CustomerOrderId="lpad('1', 32, '0')::uuid",
@@ -168,9 +170,9 @@ return rows.select(
         ],
     )
     def test_another_result_is_refused_with_what_to_change(
-        self, start: Start, empty_replica: str, body: str, message: str, remedy: str
+        self, start: Start, replica_without_rows: str, body: str, message: str, remedy: str
     ) -> None:
-        add_warehouses(empty_replica)
+        add_warehouses(replica_without_rows)
         with pytest.raises(CustomPropertyError, match=message) as error:
             start(body).transform()
         assert "include/custom/f.py:make of warehouse_odp_export" in error.value.cause
@@ -178,8 +180,8 @@ return rows.select(
 
 
 class TestRows:
-    def test_a_mapping_a_row(self, start: Start, folder: CustomFolder, empty_replica: str) -> None:
-        add_warehouses(empty_replica, 3)
+    def test_a_mapping_a_row(self, start: Start, folder: CustomFolder, replica_without_rows: str) -> None:
+        add_warehouses(replica_without_rows, 3)
         run = start(
             """
 from datetime import datetime
@@ -203,15 +205,15 @@ return {"W1": {"label": "one", "score": 1, "is_big": False, "seen_at": datetime(
             ("return {'label': ['x']}", "made holds a list, which ODP has no field type for.*: field label"),
         ],
     )
-    def test_another_result_is_refused(self, start: Start, empty_replica: str, body: str, message: str) -> None:
-        add_warehouses(empty_replica)
+    def test_another_result_is_refused(self, start: Start, replica_without_rows: str, body: str, message: str) -> None:
+        add_warehouses(replica_without_rows)
         with pytest.raises(CustomPropertyError, match=message):
             start(body, per="row").transform()
 
 
 @pytest.mark.parametrize("per", ["chunk", "row"])
-def test_an_error_names_the_line_and_nothing_is_lost(start: Start, empty_replica: str, per: str) -> None:
-    add_warehouses(empty_replica)
+def test_an_error_names_the_line_and_nothing_is_lost(start: Start, replica_without_rows: str, per: str) -> None:
+    add_warehouses(replica_without_rows)
     run = start("1 / 0", per=per)
     with pytest.raises(CustomFunctionError, match=r"f.py:make of .* failed in line 18 \(enrich\): ZeroDivisionError"):
         run.transform()
@@ -219,8 +221,8 @@ def test_an_error_names_the_line_and_nothing_is_lost(start: Start, empty_replica
     assert len(run.items()) == 2
 
 
-def test_a_factory_that_makes_no_function_is_refused(start: Start, folder: CustomFolder, empty_replica: str) -> None:
-    add_warehouses(empty_replica)
+def test_a_factory_that_makes_no_function_is_refused(start: Start, folder: CustomFolder, replica_without_rows: str) -> None:
+    add_warehouses(replica_without_rows)
     run = start("...")
     folder.write("f.py", "FIELDS = {'label': 'string'}\ndef make(context):\n    return 1\n")
     with pytest.raises(CustomPropertyError, match="returned a int, and not a function") as error:

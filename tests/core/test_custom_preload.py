@@ -25,18 +25,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CustomFolder:
 
 
 @pytest.fixture
-def start(empty_replica: str, ledger_dsn: str, tmp_path: Path) -> Start:
+def start(replica_without_rows: str, shared_ledger: str, tmp_path: Path) -> Start:
     """Return a function that extracts an export, warehouses by default, with custom properties."""
 
     def extract(export: Export = WAREHOUSES, *, extraction: dict[str, Any] | None = None, **custom: Any) -> CustomRun:
-        return CustomRun(empty_replica, ledger_dsn, export, tmp_path / "staged", custom, **(extraction or {}))
+        return CustomRun(replica_without_rows, shared_ledger, export, tmp_path / "staged", custom, **(extraction or {}))
 
     return extract
 
 
 class TestQuery:
-    def test_columns_become_fields_of_their_type(self, start: Start, folder: CustomFolder, empty_replica: str) -> None:
-        add_warehouses(empty_replica, 3)
+    def test_columns_become_fields_of_their_type(self, start: Start, folder: CustomFolder, replica_without_rows: str) -> None:
+        add_warehouses(replica_without_rows, 3)
         folder.write(
             "w.sql",
             "SELECT w.Id, length(w.Name) AS letters, w.Name = 'W1' AS is_first, w.ModifiedOn AS changed_at,"
@@ -49,8 +49,8 @@ class TestQuery:
             3: {},
         }
 
-    def test_it_is_given_ids_and_window(self, start: Start, folder: CustomFolder, empty_replica: str) -> None:
-        add_warehouses(empty_replica, 3)
+    def test_it_is_given_ids_and_window(self, start: Start, folder: CustomFolder, replica_without_rows: str) -> None:
+        add_warehouses(replica_without_rows, 3)
         folder.write(
             "w.sql",
             "SELECT i.id, cardinality(%(ids)s::uuid[]) AS asked, %(from)s::timestamptz AS lower, %(to)s::timestamptz AS upper,"
@@ -62,20 +62,20 @@ class TestQuery:
         expected = {"asked": 1.0, "lower": seconds, "upper": seconds + 3600, "now": seconds, "share": "100%"}
         assert own(run.items()) == {2: expected, 3: expected}
 
-    def test_an_open_window_is_infinite(self, start: Start, folder: CustomFolder, empty_replica: str) -> None:
-        add_warehouses(empty_replica, 1)
+    def test_an_open_window_is_infinite(self, start: Start, folder: CustomFolder, replica_without_rows: str) -> None:
+        add_warehouses(replica_without_rows, 1)
         folder.write("w.sql", "SELECT w.Id, %(from)s::text AS lower, %(to)s::text AS upper FROM Warehouse w")
         assert own(start(preload="w.sql").items()) == {1: {"lower": "-infinity", "upper": "infinity"}}
 
-    def test_it_comes_after_the_table_and_wins(self, start: Start, folder: CustomFolder, empty_replica: str) -> None:
-        add_warehouses(empty_replica, 2)
+    def test_it_comes_after_the_table_and_wins(self, start: Start, folder: CustomFolder, replica_without_rows: str) -> None:
+        add_warehouses(replica_without_rows, 2)
         for entity in (1, 2):
-            add_property(empty_replica, "Warehouse", entity, "Note", "table")
+            add_property(replica_without_rows, "Warehouse", entity, "Note", "table")
         folder.write("w.sql", "SELECT w.Id, 'query' AS note FROM Warehouse w WHERE w.Name = 'W1'")
         assert own(start(properties=["Note"], preload="w.sql").items()) == {1: {"note": "query"}, 2: {"note": "table"}}
 
-    def test_text_is_read_as_the_mapping_has_it(self, start: Start, folder: CustomFolder, empty_replica: str) -> None:
-        insert(empty_replica, "Customer", CreatedOn="now()", CreditHold="false")
+    def test_text_is_read_as_the_mapping_has_it(self, start: Start, folder: CustomFolder, replica_without_rows: str) -> None:
+        insert(replica_without_rows, "Customer", CreatedOn="now()", CreditHold="false")
         folder.write("c.sql", "SELECT c.Id, '5/1/2024' AS created_at, 'Yes' AS credit_hold FROM Customer c")
         [item] = start(CUSTOMERS, preload="c.sql", allow_override=["created_at", "credit_hold"]).items()
         assert (item["created_at"], item["credit_hold"]) == (1714521600, True)
@@ -96,9 +96,9 @@ class TestQuery:
         ],
     )
     def test_a_query_that_cannot_be_is_named_before_anything_is_sent(
-        self, start: Start, folder: CustomFolder, empty_replica: str, query: str, error: type[Exception], message: str
+        self, start: Start, folder: CustomFolder, replica_without_rows: str, query: str, error: type[Exception], message: str
     ) -> None:
-        add_warehouses(empty_replica, 1)
+        add_warehouses(replica_without_rows, 1)
         folder.write("w.sql", query)
         with pytest.raises(error, match=message):
             start(preload="w.sql")
@@ -107,25 +107,25 @@ class TestQuery:
         with pytest.raises(CustomPropertyError, match=f"name include/sql/custom/w.sql, but there is no file {folder.sql}/w.sql"):
             start(preload="w.sql")
 
-    def test_several_rows_for_one_entity_are_refused(self, start: Start, folder: CustomFolder, empty_replica: str) -> None:
-        add_warehouses(empty_replica, 1)
+    def test_several_rows_for_one_entity_are_refused(self, start: Start, folder: CustomFolder, replica_without_rows: str) -> None:
+        add_warehouses(replica_without_rows, 1)
         folder.write("w.sql", "SELECT w.Id, n AS note FROM Warehouse w, generate_series(1, 2) AS n")
         with pytest.raises(CustomPropertyError, match="include/sql/custom/w.sql gives several rows for one entity, such as 0000"):
             start(preload="w.sql").transform()
 
     def test_it_reads_the_snapshot_of_the_rows(
-        self, start: Start, folder: CustomFolder, empty_replica: str, monkeypatch: pytest.MonkeyPatch
+        self, start: Start, folder: CustomFolder, replica_without_rows: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         from odp.core import extract
 
-        add_warehouses(empty_replica, 1)
+        add_warehouses(replica_without_rows, 1)
         stage = extract.stage_custom_values
 
         def change_first(*arguments: Any) -> None:
-            execute(empty_replica, "UPDATE Warehouse SET Description = 'later'")
+            execute(replica_without_rows, "UPDATE Warehouse SET Description = 'later'")
             stage(*arguments)
 
-        execute(empty_replica, "UPDATE Warehouse SET Description = 'before'")
+        execute(replica_without_rows, "UPDATE Warehouse SET Description = 'before'")
         monkeypatch.setattr(extract, "stage_custom_values", change_first)
         folder.write("w.sql", "SELECT w.Id, w.Description AS seen FROM Warehouse w")
         assert own(start(preload="w.sql").items(), "description") == {1: {"seen": "before"}}
@@ -142,8 +142,8 @@ def preload(wanted):
 
 
 class TestFunction:
-    def test_values_by_entity_become_fields(self, start: Start, folder: CustomFolder, empty_replica: str) -> None:
-        add_warehouses(empty_replica, 4)
+    def test_values_by_entity_become_fields(self, start: Start, folder: CustomFolder, replica_without_rows: str) -> None:
+        add_warehouses(replica_without_rows, 4)
         folder.write(
             "w.py",
             FUNCTION
@@ -167,9 +167,9 @@ class TestFunction:
         }
 
     def test_it_is_asked_once_a_part_about_that_parts_entities(
-        self, start: Start, folder: CustomFolder, empty_replica: str
+        self, start: Start, folder: CustomFolder, replica_without_rows: str
     ) -> None:
-        add_warehouses(empty_replica, 3)
+        add_warehouses(replica_without_rows, 3)
         folder.write(
             "w.py",
             FUNCTION + '    return {i: {"note": f"{len(wanted.ids)} {wanted.from_:%H} {wanted.to}"} for i in wanted.ids}',
@@ -179,16 +179,16 @@ class TestFunction:
 
     @pytest.mark.parametrize("returned", ["None", "{}"])
     def test_none_is_off_and_an_empty_mapping_is_on(
-        self, start: Start, folder: CustomFolder, empty_replica: str, returned: str
+        self, start: Start, folder: CustomFolder, replica_without_rows: str, returned: str
     ) -> None:
-        add_warehouses(empty_replica, 1)
+        add_warehouses(replica_without_rows, 1)
         folder.write("w.py", FUNCTION + f"    return {returned}")
         assert own(start(preload="w.py:preload").items()) == {1: {}}
 
     def test_others_entities_are_ignored_and_counted(
-        self, start: Start, folder: CustomFolder, empty_replica: str, caplog: pytest.LogCaptureFixture
+        self, start: Start, folder: CustomFolder, replica_without_rows: str, caplog: pytest.LogCaptureFixture
     ) -> None:
-        add_warehouses(empty_replica, 1)
+        add_warehouses(replica_without_rows, 1)
         folder.write("w.py", FUNCTION + '    return {"x": {"note": "a"}, "y": {}, wanted.ids[0]: {"note": "b"}}')
         with caplog.at_level(logging.INFO):
             assert own(start(preload="w.py:preload").items()) == {1: {"note": "b"}}
@@ -205,9 +205,9 @@ class TestFunction:
         ],
     )
     def test_another_result_is_refused_with_what_to_change(
-        self, start: Start, folder: CustomFolder, empty_replica: str, returned: str, message: str
+        self, start: Start, folder: CustomFolder, replica_without_rows: str, returned: str, message: str
     ) -> None:
-        add_warehouses(empty_replica, 1)
+        add_warehouses(replica_without_rows, 1)
         folder.write("w.py", FUNCTION + f"    return {returned}")
         with pytest.raises(CustomPropertyError, match=message) as error:
             start(preload="w.py:preload").transform()
@@ -240,9 +240,9 @@ class TestErrors:
         assert error.value.remedy
 
     def test_an_error_of_the_function_names_file_and_line_and_keeps_values_to_itself(
-        self, start: Start, folder: CustomFolder, empty_replica: str
+        self, start: Start, folder: CustomFolder, replica_without_rows: str
     ) -> None:
-        add_warehouses(empty_replica, 2)
+        add_warehouses(replica_without_rows, 2)
         folder.write("w.py", FUNCTION + "    return int(chr(65) + 'na Ruiz')")
         run = start(preload="w.py:preload")
         with pytest.raises(CustomFunctionError) as error:

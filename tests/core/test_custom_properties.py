@@ -26,11 +26,11 @@ Start: TypeAlias = Callable[..., CustomRun]
 
 
 @pytest.fixture
-def start(empty_replica: str, ledger_dsn: str, tmp_path: Path) -> Start:
+def start(replica_without_rows: str, shared_ledger: str, tmp_path: Path) -> Start:
     """Return a function that extracts an export with custom properties."""
 
     def extract(export: Export = WAREHOUSES, **custom: Any) -> CustomRun:
-        return CustomRun(empty_replica, ledger_dsn, export, tmp_path, custom)
+        return CustomRun(replica_without_rows, shared_ledger, export, tmp_path, custom)
 
     return extract
 
@@ -54,8 +54,8 @@ def test_names_become_snake_case(name: str, field: str) -> None:
 
 
 class TestTable:
-    def test_chosen_properties_become_fields_of_their_type(self, start: Start, empty_replica: str) -> None:
-        add_warehouses(empty_replica, 3)
+    def test_chosen_properties_become_fields_of_their_type(self, start: Start, replica_without_rows: str) -> None:
+        add_warehouses(replica_without_rows, 3)
         for name, value in (
             ("DockCount", "12"),
             ("Is Cold", "True"),
@@ -63,9 +63,9 @@ class TestTable:
             ("Note", " dry "),
             ("Other", "x"),
         ):
-            add_property(empty_replica, "Warehouse", 1, name, value)
-        add_property(empty_replica, "Warehouse", 2, "DockCount", "")
-        add_property(empty_replica, "Product", 3, "DockCount", "99")
+            add_property(replica_without_rows, "Warehouse", 1, name, value)
+        add_property(replica_without_rows, "Warehouse", 2, "DockCount", "")
+        add_property(replica_without_rows, "Product", 3, "DockCount", "99")
         run = start(properties={"DockCount": "number", "Is Cold": "boolean", "OpenedOn": "timestamp", "Note": "string"})
         assert own(run.items()) == {
             1: {"dock_count": 12.0, "is_cold": True, "opened_on": 1714521600, "note": "dry"},
@@ -73,45 +73,49 @@ class TestTable:
             3: {},
         }
 
-    def test_a_star_takes_all_that_are_not_named(self, start: Start, empty_replica: str) -> None:
-        add_warehouses(empty_replica, 1)
+    def test_a_star_takes_all_that_are_not_named(self, start: Start, replica_without_rows: str) -> None:
+        add_warehouses(replica_without_rows, 1)
         for name in ("DockCount", "Note", "Secret", "IsB2B"):
-            add_property(empty_replica, "Warehouse", 1, name, "1")
+            add_property(replica_without_rows, "Warehouse", 1, name, "1")
         chosen = {"*": "string", "DockCount": "number", "Secret": None, "IsB2B": {"type": "boolean", "field": "is_b2b"}}
         assert own(start(properties=chosen, prefix="crm_").items()) == {
             1: {"crm_dock_count": 1.0, "crm_note": "1", "is_b2b": True}
         }
 
-    def test_a_star_without_any_property_is_no_field(self, start: Start, empty_replica: str) -> None:
-        add_warehouses(empty_replica, 1)
+    def test_a_star_without_any_property_is_no_field(self, start: Start, replica_without_rows: str) -> None:
+        add_warehouses(replica_without_rows, 1)
         assert own(start(properties="*").items()) == {1: {}}
 
-    def test_of_several_rows_the_last_modified_counts(self, start: Start, empty_replica: str) -> None:
-        add_warehouses(empty_replica, 1)
+    def test_of_several_rows_the_last_modified_counts(self, start: Start, replica_without_rows: str) -> None:
+        add_warehouses(replica_without_rows, 1)
         for value, modified_on in (("old", "2026-01-01"), ("new", "2026-03-01"), ("older", "2025-01-01")):
-            add_property(empty_replica, "Warehouse", 1, "Note", value, modified_on)
+            add_property(replica_without_rows, "Warehouse", 1, "Note", value, modified_on)
         assert own(start(properties=["Note"]).items()) == {1: {"note": "new"}}
 
-    def test_values_are_found_for_each_part(self, start: Start, empty_replica: str, ledger_dsn: str, tmp_path: Path) -> None:
-        add_warehouses(empty_replica, 5)
+    def test_values_are_found_for_each_part(
+        self, start: Start, replica_without_rows: str, shared_ledger: str, tmp_path: Path
+    ) -> None:
+        add_warehouses(replica_without_rows, 5)
         for entity in range(1, 6):
-            add_property(empty_replica, "Warehouse", entity, "Note", f"n{entity}")
+            add_property(replica_without_rows, "Warehouse", entity, "Note", f"n{entity}")
         custom = {"properties": ["Note"]}
-        run = CustomRun(empty_replica, ledger_dsn, WAREHOUSES, tmp_path / "parts", custom, settings={"part_rows": 2})
+        run = CustomRun(replica_without_rows, shared_ledger, WAREHOUSES, tmp_path / "parts", custom, settings={"part_rows": 2})
         assert len(run.extraction.parts) == 3
         assert own(run.items()) == {entity: {"note": f"n{entity}"} for entity in range(1, 6)}
 
-    def test_an_entity_that_is_read_twice_has_them_too(self, empty_replica: str, ledger_dsn: str, tmp_path: Path) -> None:
-        add_warehouses(empty_replica, 1)
-        add_property(empty_replica, "Warehouse", 1, "Note", "x")
+    def test_an_entity_that_is_read_twice_has_them_too(
+        self, replica_without_rows: str, shared_ledger: str, tmp_path: Path
+    ) -> None:
+        add_warehouses(replica_without_rows, 1)
+        add_property(replica_without_rows, "Warehouse", 1, "Note", "x")
         retried = ("00000000-0000-0000-0000-000000000001",)
-        run = CustomRun(empty_replica, ledger_dsn, WAREHOUSES, tmp_path, {"properties": ["Note"]}, retried=retried)
+        run = CustomRun(replica_without_rows, shared_ledger, WAREHOUSES, tmp_path, {"properties": ["Note"]}, retried=retried)
         assert run.extraction.parts[0]["rows"] == 2
         assert own(run.items()) == {1: {"note": "x"}}
 
-    def test_a_value_of_another_type_rejects_its_row(self, start: Start, empty_replica: str) -> None:
-        add_warehouses(empty_replica, 2)
-        add_property(empty_replica, "Warehouse", 1, "DockCount", "many")
+    def test_a_value_of_another_type_rejects_its_row(self, start: Start, replica_without_rows: str) -> None:
+        add_warehouses(replica_without_rows, 2)
+        add_property(replica_without_rows, "Warehouse", 1, "DockCount", "many")
         run = start(properties={"DockCount": "number"})
         [transformed] = run.transform()
         assert (transformed["records"], transformed["rejected"]) == (1, 1)
@@ -133,20 +137,22 @@ class TestTable:
         assert '{"field": "..."}' in error.value.remedy
 
     @pytest.mark.parametrize("change", ["DROP TABLE CustomProperty", "ALTER TABLE CustomProperty DROP COLUMN Value"])
-    def test_a_replica_without_properties_is_named(self, start: Start, empty_replica: str, change: str) -> None:
+    def test_a_replica_without_properties_is_named(
+        self, empty_replica: str, shared_ledger: str, tmp_path: Path, change: str
+    ) -> None:
         execute(empty_replica, change)
         with pytest.raises(CustomPropertyError, match=r"custom properties of Warehouse, but the replica lacks CustomProperty"):
-            start(properties=["Note"])
+            CustomRun(empty_replica, shared_ledger, WAREHOUSES, tmp_path, {"properties": ["Note"]})
 
     def test_a_changed_property_is_in_the_window_and_changes_the_record(
-        self, start: Start, empty_replica: str, ledger_dsn: str, tmp_path: Path, odp: SandboxOdp
+        self, start: Start, replica_without_rows: str, shared_ledger: str, tmp_path: Path, odp: SandboxOdp
     ) -> None:
-        add_warehouses(empty_replica, 2)
-        add_property(empty_replica, "Warehouse", 1, "Note", "x")
+        add_warehouses(replica_without_rows, 2)
+        add_property(replica_without_rows, "Warehouse", 1, "Note", "x")
         run = start(properties=["Note"])
         deliver(run, odp)
         assert [transformed["unchanged"] for transformed in start(properties=["Note"]).transform()] == [2]
-        execute(empty_replica, "UPDATE CustomProperty SET Value = 'y', ModifiedOn = '2026-12-01'")
+        execute(replica_without_rows, "UPDATE CustomProperty SET Value = 'y', ModifiedOn = '2026-12-01'")
         assert own(start(properties=["Note"]).items()) == {1: {"note": "y"}}
 
 
@@ -196,10 +202,10 @@ class TestRules:
         with pytest.raises(CustomPropertyError, match=f"gives {field}, which tells records"):
             start(export, properties={"X": {"field": field}}, allow_override=[field])
 
-    def test_a_field_of_the_mapping_is_replaced_only_when_it_is_listed(self, start: Start, empty_replica: str) -> None:
-        insert(empty_replica, "Warehouse", 2, Name="'W' || n", Hours="'9-5'", Latitude="1", Longitude="1")
-        add_property(empty_replica, "Warehouse", 1, "Hours", "always")
-        add_property(empty_replica, "Warehouse", 1, "Latitude", "50.5")
+    def test_a_field_of_the_mapping_is_replaced_only_when_it_is_listed(self, start: Start, replica_without_rows: str) -> None:
+        insert(replica_without_rows, "Warehouse", 2, Name="'W' || n", Hours="'9-5'", Latitude="1", Longitude="1")
+        add_property(replica_without_rows, "Warehouse", 1, "Hours", "always")
+        add_property(replica_without_rows, "Warehouse", 1, "Latitude", "50.5")
         with pytest.raises(
             CustomPropertyError, match="gives hours, which the mapping of warehouse_odp_export gives already"
         ) as error:
@@ -208,27 +214,32 @@ class TestRules:
         run = start(properties=["Hours", "Latitude"], allow_override=["hours", "latitude"], missing="null")
         assert own(run.items(), "longitude") == {1: {"hours": "always", "latitude": 50.5}, 2: {"hours": "9-5", "latitude": 1.0}}
 
-    def test_a_field_of_the_contract_that_no_column_feeds_can_be_given(self, start: Start, empty_replica: str) -> None:
+    def test_a_field_of_the_contract_that_no_column_feeds_can_be_given(self, start: Start, replica_without_rows: str) -> None:
         insert(
-            empty_replica, "CustomerOrder", OrderNumber="'W1'", Status="'Submitted'", OrderDate="now()", BTEmail="'a@example.com'"
+            replica_without_rows,
+            "CustomerOrder",
+            OrderNumber="'W1'",
+            Status="'Submitted'",
+            OrderDate="now()",
+            BTEmail="'a@example.com'",
         )
-        add_property(empty_replica, "CustomerOrder", 1, "CouponCode", "SAVE")
+        add_property(replica_without_rows, "CustomerOrder", 1, "CouponCode", "SAVE")
         [event] = start(ORDERS, properties=["CouponCode"]).items()
         assert event["data"]["order"]["coupon_code"] == "SAVE"
 
-    def test_without_entity_id_no_row_can_be_found(self, empty_replica: str, ledger_dsn: str, tmp_path: Path) -> None:
+    def test_without_entity_id_no_row_can_be_found(self, replica_without_rows: str, shared_ledger: str, tmp_path: Path) -> None:
         mapping = "SELECT w.Id AS warehouse_id FROM Warehouse w"
         with pytest.raises(CustomPropertyError, match="does not select entity_id"):
-            CustomRun(empty_replica, ledger_dsn, WAREHOUSES, tmp_path, {"properties": "*"}, mapping=mapping)
+            CustomRun(replica_without_rows, shared_ledger, WAREHOUSES, tmp_path, {"properties": "*"}, mapping=mapping)
 
 
 class TestMissing:
-    def test_null_clears_what_odp_has(self, start: Start, empty_replica: str, odp: SandboxOdp) -> None:
-        add_warehouses(empty_replica, 2)
-        add_property(empty_replica, "Warehouse", 1, "Note", "x")
-        add_property(empty_replica, "Warehouse", 2, "Note", "y")
+    def test_null_clears_what_odp_has(self, start: Start, replica_without_rows: str, odp: SandboxOdp) -> None:
+        add_warehouses(replica_without_rows, 2)
+        add_property(replica_without_rows, "Warehouse", 1, "Note", "x")
+        add_property(replica_without_rows, "Warehouse", 2, "Note", "y")
         deliver(start(properties=["Note"]), odp)
-        execute(empty_replica, "DELETE FROM CustomProperty WHERE Value = 'x'")
+        execute(replica_without_rows, "DELETE FROM CustomProperty WHERE Value = 'x'")
         deliver(start(properties=["Note"]), odp)
         held = {row["name"]: row.get("note") for row in odp.dump("objects/warehouses")}
         assert held == {"W1": "x", "W2": "y"}  # left out is kept
@@ -238,13 +249,18 @@ class TestMissing:
         assert held == {"W1": None, "W2": "y"}
         assert [transformed["unchanged"] for transformed in start(properties=["Note"], missing="null").transform()] == [2]
 
-    def test_null_is_sent_for_people_and_orders_as_well(self, start: Start, empty_replica: str) -> None:
-        insert(empty_replica, "UserProfile", Email="'a@example.com'", UserName="'say \"x\\u0000\":'")
+    def test_null_is_sent_for_people_and_orders_as_well(self, start: Start, replica_without_rows: str) -> None:
+        insert(replica_without_rows, "UserProfile", Email="'a@example.com'", UserName="'say \"x\\u0000\":'")
         [profile] = start(USER_PROFILES, properties=["Note"], missing="null").items()
         assert profile["attributes"]["note"] is None
         assert profile["attributes"]["user_name"] == 'say "x\\u0000":'
         insert(
-            empty_replica, "CustomerOrder", OrderNumber="'W1'", Status="'Submitted'", OrderDate="now()", BTEmail="'a@example.com'"
+            replica_without_rows,
+            "CustomerOrder",
+            OrderNumber="'W1'",
+            Status="'Submitted'",
+            OrderDate="now()",
+            BTEmail="'a@example.com'",
         )
         [event] = start(ORDERS, properties=["Note"], missing="null").items()
         assert event["data"]["order"]["note"] is None
@@ -257,21 +273,21 @@ class TestPreflight:
         with psycopg.connect(dsn) as connection:
             return check_export(connection, export, (SQL / export.sql).read_text(), settings, NOW)
 
-    def test_it_adds_the_fields_and_says_where_from(self, empty_replica: str) -> None:
-        add_property(empty_replica, "Product", 1, "EcoScore", "1")
-        (_, finding), contract = self.check(empty_replica, PRODUCTS, {"properties": {"EcoScore": "number"}})
+    def test_it_adds_the_fields_and_says_where_from(self, replica_without_rows: str) -> None:
+        add_property(replica_without_rows, "Product", 1, "EcoScore", "1")
+        (_, finding), contract = self.check(replica_without_rows, PRODUCTS, {"properties": {"EcoScore": "number"}})
         assert (finding.verdict, finding.remedy) == ("ok", "")
         assert finding.cause == "Custom fields: eco_score (from CustomProperty 'EcoScore' of Product)."
         assert "eco_score" in contract.model_fields
 
-    def test_it_names_properties_that_no_entity_has(self, empty_replica: str) -> None:
-        add_property(empty_replica, "Product", 1, "EcoScore", "1")
-        (_, finding), _ = self.check(empty_replica, PRODUCTS, {"properties": ["ecoscore"]})
+    def test_it_names_properties_that_no_entity_has(self, replica_without_rows: str) -> None:
+        add_property(replica_without_rows, "Product", 1, "EcoScore", "1")
+        (_, finding), _ = self.check(replica_without_rows, PRODUCTS, {"properties": ["ecoscore"]})
         assert finding.verdict == "warning"
         assert "No row of CustomProperty of Product is called ecoscore." in finding.cause
         assert finding.remedy.endswith("as written: EcoScore.")
 
-    def test_what_cannot_be_is_a_failure(self, empty_replica: str) -> None:
-        (finding,), contract = self.check(empty_replica, PRODUCTS, {"properties": ["Name"]})
+    def test_what_cannot_be_is_a_failure(self, replica_without_rows: str) -> None:
+        (finding,), contract = self.check(replica_without_rows, PRODUCTS, {"properties": ["Name"]})
         assert (finding.verdict, contract) == ("failure", None)
         assert "which the mapping of product_odp_export gives already" in finding.cause
