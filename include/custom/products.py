@@ -5,7 +5,7 @@ To use it::
 
     {"exports": {"product_odp_export": {"custom": {"factory": "products.py:make_enricher"}}}}
 
-Working on whole columns, it costs a thousandth of a second for some thousand rows.
+Working on whole columns, it costs about a microsecond a row.
 """
 
 from __future__ import annotations

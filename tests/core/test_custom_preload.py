@@ -86,7 +86,7 @@ class TestQuery:
             (
                 "SELECT w.Nothing FROM Warehouse w",
                 ReplicaError,
-                "include/sql/custom/w.sql: .*does not run.*nothing does not exist",
+                "The preload query include/sql/custom/w.sql does not work: .*does not run.*nothing does not exist",
             ),
             ("SELECT w.Id FROM Warehouse w", CustomPropertyError, "include/sql/custom/w.sql selects no field"),
             ("SELECT w.Id, ARRAY[1] AS x FROM Warehouse w", CustomPropertyError, "selects x as a list"),
@@ -216,6 +216,17 @@ class TestFunction:
 
 
 class TestErrors:
+    def test_a_field_that_was_declared_later_needs_another_extract(
+        self, start: Start, folder: CustomFolder, replica_without_rows: str
+    ) -> None:
+        add_warehouses(replica_without_rows)
+        folder.write("w.py", "FIELDS = {'a': 'string'}\ndef preload(wanted): ...")
+        run = start(preload="w.py:preload")
+        folder.write("w.py", "FIELDS = {'a': 'string', 'b': 'string'}\ndef preload(wanted): ...")
+        with pytest.raises(CustomPropertyError, match="declares b, which it did not when the rows were read") as error:
+            run.transform()
+        assert error.value.remedy.startswith("Clear the extract task")
+
     @pytest.mark.parametrize(
         ("text", "message"),
         [

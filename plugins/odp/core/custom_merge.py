@@ -14,6 +14,7 @@ from odp.core.custom_plan import CustomPlan
 from odp.core.custom_preload import PreloadFilter, ask_preload, read_staged_values
 from odp.core.custom_properties import ID
 from odp.core.custom_queries import entity_ids
+from odp.core.exceptions import CustomPropertyError
 from odp.core.exports import Export
 from odp.core.records import Record
 from odp.core.rows import ENTITY, RowReader
@@ -33,6 +34,7 @@ class CustomValues:
     :param contract: the contract of the run, with the custom fields.
     :param columns: the columns that were extracted.
     :param window: the run's window.
+    :raises CustomPropertyError: if a team's file is no longer what it was when the rows were read.
     """
 
     def __init__(
@@ -42,8 +44,8 @@ class CustomValues:
         self._contract = contract
         self._columns = columns
         self._window = window
-        self._preload = load_function(plan.preload, export.dag_id) if plan.preload else None
-        self._factory = load_function(plan.factory, export.dag_id) if plan.factory else None
+        self._preload = self._load(plan.preload, export) if plan.preload else None
+        self._factory = self._load(plan.factory, export) if plan.factory else None
 
     def of_part(self, part: Mapping[str, Any], staging: Staging) -> Merge:
         """
@@ -69,6 +71,15 @@ class CustomValues:
             return _put(texts, enricher.values_of(texts)) if enricher and texts.height else texts
 
         return merge
+
+    def _load(self, name: str, export: Export) -> CustomFunction:
+        function = load_function(name, export.dag_id)
+        if new := sorted(function.fields.keys() - self._plan.kinds.keys()):
+            raise CustomPropertyError(
+                f"{function.origin} declares {', '.join(new)}, which it did not when the rows were read.",
+                "Clear the extract task of this run to read them again.",
+            )
+        return function
 
     def _enricher(self, factory: CustomFunction, part: int) -> Enricher:
         return Enricher(

@@ -110,5 +110,6 @@ def _unique(values: pl.DataFrame, origin: str) -> pl.DataFrame:
 
 def _wrong(function: CustomFunction, what: str) -> CustomPropertyError:
     return CustomPropertyError(
-        f"{function.origin} {what}.", "It has to return a mapping: entity id to a mapping of field to value; or None to be off."
+        f"The values that {function.origin} preloads cannot be read: it {what}.",
+        "Return a mapping: entity id to a mapping of field to value; or None to be off.",
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl  # noqa: TID253 - imported inside execute(), never at parse time
 import psycopg
 from psycopg import sql
 
@@ -86,7 +87,7 @@ def query_of_preload(
     try:
         columns = describe(connection, text, {**parameters, "ids": []}, absences)
     except ReplicaError as error:
-        raise ReplicaError(f"{origin}: {error.cause}", error.remedy) from error
+        raise ReplicaError(f"The preload query {origin} does not work: {error.cause}", error.remedy) from error
     if lists := [column.name for column in columns if column.kind == LIST]:
         raise CustomPropertyError(f"{origin} selects {', '.join(lists)} as a list, which ODP has no field type for.")
     if len(columns) < 2:
@@ -137,5 +138,5 @@ def entity_ids(reader: RowReader, file_name: str, staging: Staging) -> list[str]
     :param staging: the run's folder.
     """
     with staging.read(file_name) as file:
-        ids = {entity for chunk in read_frames(file) for entity in reader.parse(chunk, [ENTITY])[ENTITY].drop_nulls()}
-    return sorted(ids)
+        ids = pl.concat([reader.parse(chunk, [ENTITY]) for chunk in read_frames(file)])[ENTITY]
+    return ids.drop_nulls().unique().sort().to_list()

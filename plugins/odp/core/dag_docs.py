@@ -137,6 +137,7 @@ def render_doc_md(export: Export) -> str:
         f"| Record key | {key} |",
         "| Selects by | `ModifiedOn` of the row or of rows that belong to it, start <= ModifiedOn < end, in UTC |",
         "| Settings | Airflow Variable `odp_settings`; its part `exports` for this export alone |",
+        "| More fields | columns added to the mapping, and custom properties (`docs/custom-properties.md`) |",
         "| Schedule | once a day, unless `include/schedules.json` says otherwise |",
         "| Tells | those in the setting `notify` how runs end, and that one is late if it has a `deadline` |",
         "",
