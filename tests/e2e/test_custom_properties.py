@@ -11,6 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from odp.core.client import OdpClient
+from odp.core.odp_schema import read_schema
 from odp.core.settings import read_settings
 from sandbox.odp.server import SandboxOdp
 from sandbox.world import PROJECT
@@ -191,8 +193,24 @@ def test_a_changed_property_counts_and_consistency_knows_it(
     assert (run.summary["delivered"], run.summary["unchanged"]) == (1, delivered - 1)
     held = {row["order_id"]: row.get("gate_code") for row in account.dump("objects/orders")}
     assert held[order["ordernumber"]] == "G-1"
-    checked = run_by_hand(load_dag("odp_consistency"), Exports=[ORDERS])
-    assert checked.state == "success"
-    result = checked.run.get_task_instance(f"{ORDERS}.compare").xcom_pull(f"{ORDERS}.compare")
-    assert (result["missing"], result["changed"], result["same"]) == (0, 0, delivered)
+    # Unlike an export's window, the comparison of everything sees what has changed without a new ModifiedOn.
+    source.execute("UPDATE CustomProperty SET Value = 'G-2' WHERE Id = %s", (order["id"],))
+    repaired = run_by_hand(load_dag("odp_consistency"), Exports=[ORDERS], Repair=True)
+    assert repaired.state == "success"
+    result = repaired.run.get_task_instance(f"{ORDERS}.compare").xcom_pull(f"{ORDERS}.compare")
+    assert (result["missing"], result["changed"], result["same"]) == (0, 1, delivered - 1)
     assert result["sample"]["different"] == 0
+    held = {row["order_id"]: row.get("gate_code") for row in account.dump("objects/orders")}
+    assert held[order["ordernumber"]] == "G-2"
+
+
+def test_the_preflight_creates_the_fields(account: SandboxOdp, configure: Configure, source: Replica) -> None:
+    configure(**DOCUMENTED, accept_shared_emails=True)
+    assert run_by_hand(load_dag("odp_preflight")).state == "success"
+    client = OdpClient(account.url, account.key)
+    types = {name: read_schema(client)[name].fields for name in ("warehouses", "products", "businesses", "customers", "orders")}
+    assert types["warehouses"]["dock_name"] == "string"
+    assert {types["products"][name] for name in ("eco_score", "sale_percent")} == {"number"}
+    assert (types["businesses"]["crm_credit_score"], types["businesses"]["last_order_at"]) == ("number", "timestamp")
+    assert (types["customers"]["loyalty_tier"], types["customers"]["is_buyer_for_several"]) == ("string", "boolean")
+    assert (types["orders"]["gate_code"], types["orders"]["line_count"]) == ("string", "number")
