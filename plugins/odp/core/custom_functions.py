@@ -72,7 +72,8 @@ class CustomFunction:
             file = self.name.partition(":")[0]
             raise CustomPropertyError(
                 f"{self.origin} gives {', '.join(undeclared)}, which FIELDS does not declare.",
-                f'Add it to FIELDS in include/custom/{file}, with its type, such as {{"{undeclared[0]}": "string"}}.',
+                f'Add it to FIELDS in include/custom/{file}, with its type, such as {{"{undeclared[0]}": "string"}}; or return '
+                "only what is added to the rows, as select() does and with_columns() does not.",
             )
 
 
