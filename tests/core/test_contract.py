@@ -151,7 +151,7 @@ class TestWrongColumns:
         contract = extended_contract(Product, [*columns_of(Product), Column("item_price", "number")], ITEM_COLUMNS)
         assert odp_types(contract)["item_price"] == "number"
 
-    @pytest.mark.parametrize("name", ["action", "ts", "identifiers", "idempotence_id", "items"])
+    @pytest.mark.parametrize("name", ["action", "ts", "identifiers", "idempotence_id", "items", "status"])
     def test_an_order_cannot_have_a_field_named_like_a_part_of_its_event(self, name: str) -> None:
         with pytest.raises(ReplicaError, match=f"selects {name}, which no field can be called"):
             extended_contract(Order, [*columns_of(Order), Column(name, "text")], ITEM_COLUMNS)

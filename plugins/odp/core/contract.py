@@ -26,8 +26,8 @@ LIST = "list"
 RESERVED_COLUMNS = ("skip_reason", "entity_id")
 """Columns of a mapping file that steer the export and are never sent."""
 
-EVENT_COLUMNS = ("action", "identifiers", "idempotence_id", "items", "ts")
-"""Names that an order event gives to parts of its own: no column of orders.sql can be called so."""
+EVENT_COLUMNS = ("action", "identifiers", "idempotence_id", "items", "status", "ts")
+"""Names that an order event, or an update of an order, gives to parts of its own: no column of orders.sql can be called so."""
 
 _FIELD_NAME = re.compile(r"[a-z][a-z0-9_]*")
 

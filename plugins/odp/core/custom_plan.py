@@ -22,9 +22,6 @@ from odp.core.records import Order, Profile, Record
 KINDS_BY_TYPE = {"string": TEXT.name, "number": NUMBER.name, "boolean": BOOLEAN.name, "timestamp": TIMESTAMP.name}
 """The kind of field for each type of ODP."""
 
-_OF_ORDERS = (*EVENT_COLUMNS, "status")
-"""What an event of an order, or ODP itself, gives to an order."""
-
 
 class CustomField(BaseModel):
     """
@@ -159,4 +156,4 @@ def _steers(name: str, contract: type[Record]) -> bool:
         return True
     if issubclass(contract, Profile):
         return name in Profile.key
-    return issubclass(contract, Order) and (name in _OF_ORDERS or name.startswith(ITEM_PREFIX))
+    return issubclass(contract, Order) and (name in EVENT_COLUMNS or name.startswith(ITEM_PREFIX))
