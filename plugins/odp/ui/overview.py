@@ -36,12 +36,14 @@ class ExportRow:
     """
     An export as a row of the page.
 
+    :param export: the export.
     :param run: its latest run.
     :param progress: how that run is doing, if it is running.
     :param dag: what Airflow knows of it; ``None`` if it does not know the DAG.
     :param rejects: its open rejects.
     :param days: its latest days of ModifiedOn.
     :param gaps: its gaps.
+    :param coverage: what its runs have covered.
     :param may_trigger: whether the user may trigger it.
     """
 
