@@ -35,8 +35,8 @@ def running(tmp_path_factory: pytest.TempPathFactory, mailbox: Mailbox) -> Itera
     """A world of its own with Airflow running in it; afterwards nothing of it may be left."""
     folder = tmp_path_factory.mktemp("scheduler")
     schedules = folder / "schedules.json"
-    # The run of the last midnight, which is due, is late one minute after it. The exports that nobody waits for have no daily run,
-    # which would take its time.
+    # The run of the last midnight, which is due, is late one minute after it. The exports that no test expects to run daily have
+    # no schedule: their runs would take their time.
     others = {export.dag_id: {"schedule": None} for export in EXPORTS if export not in (exports.ORDERS, exports.WAREHOUSES)}
     schedules.write_text(json.dumps({"dags": {**others, PRODUCTS: {"deadline": 1}}}))
     # Small requests, one after the other, so that even a small export can be watched.
