@@ -59,10 +59,10 @@ WHERE NOT (export = %(warehouses)s AND day >= %(from)s AND day < %(until)s)
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium; skipped where there is none."""
+    """Debian's Chromium."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if not chromium:
-        pytest.skip("There is no Chromium to test the page with. On Debian: apt-get install -y --no-install-recommends chromium")
+        pytest.fail("There is no Chromium to test the page with. On Debian: apt-get install -y --no-install-recommends chromium")
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
         yield opened
