@@ -40,9 +40,9 @@ up: install
 env: install
 	@$(BIN)/python -m sandbox.env
 
-# File by file, two at a time: much of a test's time is waiting for real servers.
+# File by file (tests/conftest.py), two at a time: much of a test's time is waiting for real servers.
 test: install
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 bench: install
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt -c constraints.txt

@@ -52,10 +52,14 @@ class World:
     :param folder: where its state lives; created when missing.
     :param preferred_ports: ports to take where they are free. Worlds that are made at the same time need different ones, so
         any free ports are taken by default.
+    :param odp_extra: extra of the connection to the sandbox ODP.
     """
 
-    def __init__(self, folder: Path, preferred_ports: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self, folder: Path, preferred_ports: Mapping[str, int] | None = None, odp_extra: Mapping[str, Any] | None = None
+    ) -> None:
         self.folder = folder.resolve()
+        self._odp_extra = dict(odp_extra or {})
         self._preferred_ports = preferred_ports or dict.fromkeys(WELL_KNOWN_PORTS, 0)
         self.airflow_home = self.folder / "airflow"
         self.postgres = PostgresServer(self.folder / "postgres", self.ports["postgres"])
@@ -119,6 +123,7 @@ class World:
     def airflow_environment(self) -> dict[str, str]:
         """Return the environment variables under which Airflow works against this world."""
         ports = self.ports
+        odp = {"conn_type": "odp", "host": self.odp_url, "password": SANDBOX_KEY, "extra": self._odp_extra}
         passwords = self.airflow_home / "passwords.json"
         self.airflow_home.mkdir(parents=True, exist_ok=True)
         passwords.write_text(json.dumps({LOGIN[0]: LOGIN[1]}))
@@ -144,7 +149,7 @@ class World:
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(ports["trigger_log"]),
             "AIRFLOW_CONN_COMMERCE_DB": self.dsn("commerce") + "?options=-c%20search_path%3Ddbo",
             "AIRFLOW_CONN_ODP_LEDGER": self.dsn("odp_ledger"),
-            "AIRFLOW_CONN_ODP_DEFAULT": json.dumps({"conn_type": "odp", "host": self.odp_url, "password": SANDBOX_KEY}),
+            "AIRFLOW_CONN_ODP_DEFAULT": json.dumps(odp),
         }
 
     def migrate(self) -> None:

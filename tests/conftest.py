@@ -29,6 +29,16 @@ _WORLD = World(_FOLDER)
 os.environ.update(_WORLD.airflow_environment())
 
 
+# A wrapper, because pytest-xdist's own implementation, which reads the marks, is called before all plain ones.
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Keep tests on one worker that share what is dear: those of a file, and those of the folder with a running Airflow."""
+    for item in items:
+        group = item.path.parent if item.path.parent.name == "running" else item.path
+        item.add_marker(pytest.mark.xdist_group(str(group.relative_to(PROJECT))))
+    yield
+
+
 @pytest.fixture(scope="session")
 def world() -> Iterator[World]:
     """A running PostgreSQL and sandbox ODP, with a small generated replica in database ``commerce``, schema ``dbo``."""

@@ -138,6 +138,13 @@ def test_the_run_history_of_version_1_is_migrated(new_database: str) -> None:
     create_ledger(arguments(new_database))
     with psycopg.connect(new_database) as connection:
         connection.execute("ALTER TABLE export_run DROP COLUMN dry_run")
+        connection.execute("ALTER TABLE run_part DROP COLUMN extracted, DROP COLUMN settled")
+        connection.execute("ALTER TABLE reject DROP COLUMN reason_group")
+        connection.execute("INSERT INTO run_part VALUES ('a', 'e', 'sent', 0, 7)")
+        connection.execute(
+            "INSERT INTO reject (account, export, entity_id, record_key, reason, run_id)"
+            " VALUES ('a', 'e', '1', '1', 'x 1234567', 'r')"
+        )
         connection.execute("UPDATE ledger_version SET version = 1")
         connection.execute(
             "INSERT INTO export_run (account, export, run_id, window_start, window_end, state, delivered, not_sent)"
@@ -155,6 +162,8 @@ def test_the_run_history_of_version_1_is_migrated(new_database: str) -> None:
             ("not sent", True),
             ("sent", False),
         ]
+        assert connection.execute("SELECT delivered, extracted, settled FROM run_part").fetchall() == [(7, 0, None)]
+        assert connection.execute("SELECT reason_group FROM reject").fetchall() == [("x …",)]
         assert connection.execute("SELECT version FROM ledger_version ORDER BY version").fetchall() == [(1,), (2,)]
 
 

@@ -117,8 +117,14 @@ ALTER TABLE export_run ADD COLUMN IF NOT EXISTS dry_run boolean;
 UPDATE export_run SET dry_run = not_sent > 0 WHERE dry_run IS NULL;
 ALTER TABLE export_run ALTER COLUMN dry_run SET DEFAULT false, ALTER COLUMN dry_run SET NOT NULL;
 CREATE INDEX IF NOT EXISTS export_run_recent ON export_run (account, export, started_at DESC);
+-- Version 2: what runs have covered is read from this alone, by the same condition (odp.core.coverage).
+CREATE INDEX IF NOT EXISTS export_run_covered ON export_run (account, export, started_at) INCLUDE (window_start, window_end)
+    WHERE ids IS NULL AND NOT dry_run AND summary IS NOT NULL
+        AND extracted = delivered + unchanged + skipped + rejected + uncertain + not_sent;
 
--- One row per part of a run: rows acknowledged, added in the transaction that records what was acknowledged.
+-- One row per part of a run. delivered: rows acknowledged, added in the transaction that records what was acknowledged;
+-- extracted and settled (rows that came to an end without being acknowledged; null until transform is done) only show how far a
+-- run has come.
 CREATE TABLE IF NOT EXISTS run_part (
     account text NOT NULL,
     export text NOT NULL,
@@ -127,6 +133,9 @@ CREATE TABLE IF NOT EXISTS run_part (
     delivered bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (account, export, run_id, part)
 );
+-- Version 2.
+ALTER TABLE run_part ADD COLUMN IF NOT EXISTS extracted bigint NOT NULL DEFAULT 0;
+ALTER TABLE run_part ADD COLUMN IF NOT EXISTS settled bigint;
 
 -- One row per entity that could not be delivered. Every later run of the export tries the open ones again.
 CREATE TABLE IF NOT EXISTS reject (
@@ -147,6 +156,17 @@ CREATE TABLE IF NOT EXISTS reject (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS reject_open ON reject (account, export, entity_id) WHERE closed_at IS NULL;
 CREATE INDEX IF NOT EXISTS reject_closed ON reject (closed_at) WHERE closed_at IS NOT NULL;
+-- Version 2. The reason without what differs from record to record (quoted values, e-mail addresses, long numbers, the number
+-- of an order's line), by which the page groups rejects.
+ALTER TABLE reject ADD COLUMN IF NOT EXISTS reason_group text NOT NULL GENERATED ALWAYS AS (
+    left(regexp_replace(regexp_replace(
+        reason,
+        $$"[^"]*"|(?<!\w)'[^']*'(?!\w)|(?!\S+@example\.com)[^\s@]+@[^\s@]+|\d{6,}$$, '…', 'g'),
+        '(?<=\mitems\.)\d+', 'N', 'g'
+    ), 300)
+) STORED;
+CREATE INDEX IF NOT EXISTS reject_open_group ON reject (account, export, reason_group) WHERE closed_at IS NULL;
+CREATE INDEX IF NOT EXISTS reject_open_recent ON reject (account, export, last_at DESC, id DESC) WHERE closed_at IS NULL;
 
 -- One row per comparison of an export's whole source with this ledger: counts, and keys of examples.
 CREATE TABLE IF NOT EXISTS consistency_check (

@@ -11,6 +11,7 @@ from odp.core.exports import Export
 from odp.core.parameters import PARAMETERS
 from odp.notifier import OdpNotifier
 from odp.operators.extract import CommerceExtractOperator
+from odp.operators.links import page_address
 from odp.operators.load import OdpLoadOperator
 from odp.operators.reconcile import OdpReconcileOperator
 from odp.operators.transform import OdpTransformOperator
@@ -30,7 +31,7 @@ def build_export_dag(export: Export) -> DAG:
         dag_id=export.dag_id,
         dag_display_name=export.title,
         description=export.summary,
-        doc_md=render_doc_md(export),
+        doc_md=render_doc_md(export, page_address(export.dag_id)),
         schedule=schedules.timetable(export.dag_id, export.schedule),
         deadline=schedules.deadline(export.dag_id),
         start_date=datetime(2020, 1, 1, tzinfo=timezone.utc),

@@ -8,7 +8,16 @@ from typing import Any
 import orjson
 import pytest
 
-from odp.core.accounting import FATES, check_counts, check_rejects, examples, kept_rejects, staged_rejects, summarise
+from odp.core.accounting import (
+    FATES,
+    check_counts,
+    check_rejects,
+    examples,
+    kept_rejects,
+    settled_rows,
+    staged_rejects,
+    summarise,
+)
 from odp.core.exceptions import AccountingError, CannotSucceedError, StagingError, TooManyRejectsError
 from odp.core.run_history import KeptReject
 from odp.core.staging import LineWriter, Staging
@@ -83,6 +92,12 @@ class TestSummarise:
     def test_the_parts_may_come_from_iterators(self) -> None:
         summary = summarise(MANIFEST, iter([transformed(rejected=1)]), iter([loaded(not_sent=1)]), delivered=0)
         assert (summary["rejected"], summary["not_sent"], len(summary["reject_files"])) == (1, 1, 1)
+
+
+def test_rows_that_end_without_being_delivered() -> None:
+    part = transformed(unchanged=1, skipped={"guest": 2, "cart": 3}, rejected=4, uncertain=5)
+    assert settled_rows(part) == 15
+    assert settled_rows(part, loaded(delivered=99, rejected=1, unchanged=2, uncertain=3, not_sent=4)) == 25
 
 
 class TestCounts:

@@ -14,12 +14,13 @@ from odp.core.parameters import PARAMETERS
 from odp.core.records import OrderItem
 from odp.core.settings import ExportSettings, Settings
 
+PAGE = "plugin/odp-exports/odp/exports/x"
 ANY_EXPORT = pytest.mark.parametrize("export", EXPORTS, ids=lambda export: export.dag_id)
 
 
 @ANY_EXPORT
 def test_it_names_what_the_export_replaces_reads_and_sends_to(export: Export) -> None:
-    text = render_doc_md(export)
+    text = render_doc_md(export, PAGE)
     assert text.startswith(f"### {export.title}\n\n{export.summary}\n")
     for words in (f"`{export.post_processor}`", f"`include/sql/{export.sql}`", f"`POST /v3{export.path}`", export.dag_id):
         assert words in text
@@ -29,7 +30,7 @@ def test_it_names_what_the_export_replaces_reads_and_sends_to(export: Export) ->
 
 @ANY_EXPORT
 def test_it_names_settings_and_files_that_exist(export: Export) -> None:
-    text = render_doc_md(export)
+    text = render_doc_md(export, PAGE)
     assert {"notify", "exports"} <= set(Settings.model_fields)
     assert "look_back_days" in ExportSettings.model_fields
     for words in ("`notify`", "`exports`", "`look_back_days`", "`include/schedules.json`", "`docs/operations.md`"):
@@ -39,7 +40,7 @@ def test_it_names_settings_and_files_that_exist(export: Export) -> None:
 
 @ANY_EXPORT
 def test_every_field_is_listed_once_with_kind_and_source(export: Export) -> None:
-    text = render_doc_md(export)
+    text = render_doc_md(export, PAGE)
     for field in contract_fields(export.contract):
         mark = ", required" if field.required else ""
         assert text.count(f"| `{field.name}` | {field.kind.name}{mark} | {field.source} |") == 1
@@ -47,21 +48,29 @@ def test_every_field_is_listed_once_with_kind_and_source(export: Export) -> None
 
 def test_the_fields_of_items_are_listed_for_orders_alone() -> None:
     lines = [f"| `items[].{field.name}` | {field.kind.name} | {field.source} |" for field in contract_fields(OrderItem)]
-    assert all(line in render_doc_md(ORDERS) for line in lines)
-    assert "items[]" not in render_doc_md(PRODUCTS)
+    assert all(line in render_doc_md(ORDERS, PAGE) for line in lines)
+    assert "items[]" not in render_doc_md(PRODUCTS, PAGE)
 
 
 @ANY_EXPORT
 def test_every_parameter_is_explained(export: Export) -> None:
-    text = render_doc_md(export)
+    text = render_doc_md(export, PAGE)
     for parameter in PARAMETERS:
         assert f"| `{parameter.name}` | {parameter.description} |" in text
 
 
 @ANY_EXPORT
+def test_it_has_ready_made_runs(export: Export) -> None:
+    text = render_doc_md(export, PAGE)
+    assert f"[last 7 days]({PAGE}/run?LookBackDays=7)" in text
+    assert f"[everything]({PAGE}/run)" in text
+    assert f"the gaps]({PAGE})" in text
+
+
+@ANY_EXPORT
 def test_tables_have_as_many_cells_in_each_row_as_in_their_head(export: Export) -> None:
     width = 0
-    for line in render_doc_md(export).splitlines():
+    for line in render_doc_md(export, PAGE).splitlines():
         if not line.startswith("|"):
             width = 0
             continue

@@ -103,6 +103,22 @@ def load_dag(dag_id: str) -> Any:
     return bag.dags[dag_id]
 
 
+def synchronise_dags() -> None:
+    """Parse the DAG files into Airflow's database, as the dag-processor does."""
+    from airflow import settings
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
+
+    session = settings.Session()
+    manager = DagBundlesManager()
+    manager.sync_bundles_to_db(session=session)
+    session.commit()
+    for bundle in manager.get_all_dag_bundles():
+        bundle.initialize()
+        bag = BundleDagBag(dag_folder=bundle.path, bundle_path=bundle.path, bundle_name=bundle.name)
+        sync_bag_to_db(bag, bundle.name, bundle.version)
+
+
 def run_by_hand(dag: Any, logical_date: datetime | None = None, *, staging_root: Path | None = None, **conf: Any) -> Finished:
     """
     Run a DAG the way a person triggers it.
@@ -125,8 +141,6 @@ def run_as(dag: Any, run_type: str, interval: tuple[datetime, datetime], **conf:
     :param conf: its parameters.
     """
     from airflow import settings
-    from airflow.dag_processing.bundles.manager import DagBundlesManager
-    from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
     from airflow.models.dagrun import DagRun
     from airflow.sdk import DagRunState, TaskInstanceState
     from airflow.sdk.definitions.dag import _run_task
@@ -135,13 +149,7 @@ def run_as(dag: Any, run_type: str, interval: tuple[datetime, datetime], **conf:
     from sqlalchemy import delete
 
     session = settings.Session()
-    manager = DagBundlesManager()
-    manager.sync_bundles_to_db(session=session)
-    session.commit()
-    for bundle in manager.get_all_dag_bundles():
-        bundle.initialize()
-        bag = BundleDagBag(dag_folder=bundle.path, bundle_path=bundle.path, bundle_name=bundle.name)
-        sync_bag_to_db(bag, bundle.name, bundle.version)
+    synchronise_dags()
     # A DAG has one run a logical date; an earlier test may have made it.
     session.execute(delete(DagRun).where(DagRun.dag_id == dag.dag_id, DagRun.logical_date == interval[0]))
     session.commit()

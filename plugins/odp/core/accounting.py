@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -50,6 +50,19 @@ def summarise(
         "absent": manifest["absent"],
         "reject_files": [part["rejects"] for part in both if part["rejected"] or part["uncertain"]],
     }
+
+
+def settled_rows(transformed: Mapping[str, Any], loaded: Mapping[str, Any] | None = None) -> int:
+    """
+    Count the rows of a part that came to an end without being acknowledged by ODP.
+
+    :param transformed: what transform counted.
+    :param loaded: what load counted, once it has.
+    """
+    settled = transformed["unchanged"] + sum(transformed["skipped"].values()) + transformed["rejected"] + transformed["uncertain"]
+    if loaded:
+        settled += loaded["unchanged"] + loaded["rejected"] + loaded["uncertain"] + loaded["not_sent"]
+    return int(settled)
 
 
 def fates_in_words(summary: dict[str, Any]) -> str:

@@ -114,11 +114,12 @@ triggering this DAG anew either: what ODP has acknowledged counts as unchanged.
 """
 
 
-def render_doc_md(export: Export) -> str:
+def render_doc_md(export: Export, page: str) -> str:
     """
     Render an export's documentation as Markdown.
 
     :param export: the export.
+    :param page: address of the export's page in Airflow's UI, relative to Airflow's own.
     """
     contract = export.contract
     key = " + ".join(contract.key) + (" + action" if contract is Order else "")
@@ -150,6 +151,11 @@ def render_doc_md(export: Export) -> str:
         "A run triggered by hand without parameters exports **everything**. Backfill runs export their data interval (one day),",
         "and so do scheduled runs, unless a setting lets them reach further back: `look_back_days`, or `window_mode`",
         "`since_last_success`, with which they begin where earlier runs have covered everything. Parameters win over both.",
+        "",
+        f"Ready-made, checked before they are sent: [last 24 hours]({page}/run?LookBackDays=1),",
+        f"[last 7 days]({page}/run?LookBackDays=7), [last 30 days]({page}/run?LookBackDays=30),",
+        f"[a dry run of everything]({page}/run?DryRun=true), [everything]({page}/run).",
+        f"[What was exported, and the gaps]({page}).",
         "",
         "#### Run it again",
         "",

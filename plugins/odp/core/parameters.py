@@ -33,22 +33,22 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         name="LookBackDays",
         default=None,
-        schema={"type": ["null", "integer"], "minimum": 1},
+        schema={"type": ["null", "integer"], "minimum": 1, "examples": [1, 7, 30]},
         title="Look-back days",
-        description="Only entities modified within this many days (24 hours each). Example: 1. "
-        "Cannot be combined with StartDate or EndDate.",
+        description="Only entities modified within this many days (24 hours each). Example: 7. "
+        "Not together with a start or end date.",
     ),
     Parameter(
         name="StartDate",
         default=None,
-        schema={"type": ["null", "string"], "format": "date-time"},
+        schema={"type": ["null", "string"], "format": "date-time", "examples": ["2026-11-01T00:00:00+00:00"]},
         title="Start date",
         description="Only entities modified at or after this time. A time without zone is UTC. Example: 2026-11-01T00:00:00Z.",
     ),
     Parameter(
         name="EndDate",
         default=None,
-        schema={"type": ["null", "string"], "format": "date-time"},
+        schema={"type": ["null", "string"], "format": "date-time", "examples": ["2026-11-08T00:00:00+00:00"]},
         title="End date",
         description="Only entities modified before this time. A time without zone is UTC. Example: 2026-11-08T00:00:00Z.",
     ),
@@ -58,7 +58,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         schema={"type": ["null", "array"], "items": {"type": "string"}},
         title="Only these entities",
         description="Commerce ids (GUIDs) or natural keys: product number, order number, customer number, user name, "
-        "warehouse name. One a line.",
+        "warehouse name. One a line. Example: W00001234.",
     ),
     Parameter(
         name="DryRun",

@@ -51,6 +51,7 @@ class CommerceExtractOperator(CommerceReadOperator):
         :param ids: only these entities; ``None`` for all.
         """
         from odp.core.run_history import start_run
+        from odp.core.run_progress import count_extracted
 
         window = Window.from_texts(self.window_start, self.window_end)
         with self.open_ledger() as ledger:
@@ -58,6 +59,8 @@ class CommerceExtractOperator(CommerceReadOperator):
             start_run(ledger, self.run_name(context), window, ids, dry_run=dry_run)
             retried = [] if dry_run else self._retried(ledger, ids)
         parts = self.read_source(context, window, self.staging(context), ids=ids, retried=retried)
+        with self.open_ledger() as ledger:
+            count_extracted(ledger, self.run_name(context), parts)
         self.log.info(
             "Extracted %s rows modified from %s to %s, in %s parts",
             sum(part["rows"] for part in parts),

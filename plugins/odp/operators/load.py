@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from odp.operators.base import ExportStageOperator
+from odp.operators.links import ExportPageLink, OdpAccountLink
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -21,6 +22,7 @@ class OdpLoadOperator(ExportStageOperator):
     """
 
     template_fields: Sequence[str] = (*ExportStageOperator.template_fields, "transformed")
+    operator_extra_links = (ExportPageLink(), OdpAccountLink())
 
     def __init__(self, *, transformed: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -33,8 +35,10 @@ class OdpLoadOperator(ExportStageOperator):
         :raises AirflowFailException: if ODP answers 403 or 404, or settings are wrong.
         :raises OdpUnavailableError: if ODP does not take a request within the retry budget; the task may be retried.
         """
+        from odp.core.accounting import settled_rows
         from odp.core.parts import load_part
         from odp.core.run_history import resume_run, run_began
+        from odp.core.run_progress import count_settled
 
         with self.open_ledger() as ledger:
             run = self.run_name(context)
@@ -53,6 +57,7 @@ class OdpLoadOperator(ExportStageOperator):
                 # Of an export's own DAG, one run at a time is under way.
                 began=None if run == context["run_id"] else run_began(ledger, run),
             )
+            count_settled(ledger, run, counts["part"], settled_rows(self.transformed, counts))
         self.log.info(
             "Part %s: %s delivered, %s rejected by ODP, %s sent by another run, %s uncertain, %s not sent",
             counts["part"],

@@ -31,8 +31,10 @@ class OdpTransformOperator(ExportStageOperator):
 
         :raises AirflowFailException: if settings are wrong.
         """
+        from odp.core.accounting import settled_rows
         from odp.core.parts import transform_part
         from odp.core.run_history import resume_run
+        from odp.core.run_progress import count_settled
 
         with self.open_ledger() as ledger:
             resume_run(ledger, self.run_name(context))
@@ -45,6 +47,7 @@ class OdpTransformOperator(ExportStageOperator):
                 batch_size=self.odp_hook.options.batch_size,
                 resend=bool(context["params"].get("Resend")),
             )
+            count_settled(ledger, self.run_name(context), counts["part"], settled_rows(counts))
         self.log.info(
             "Part %s: %s rows, %s to send, %s unchanged, %s skipped, %s rejected, %s texts cut to ODP's limit",
             counts["part"],
