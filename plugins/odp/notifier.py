@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from airflow.sdk import BaseNotifier, Variable
 
-from odp.core.exports import EXPORTS
+from odp.core.exports import EXPORTS, OPTIONAL_EXPORTS
 from odp.core.settings import EMAIL, VARIABLE_NAME, Notification, read_settings
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class OdpNotifier(BaseNotifier):
 
     def _history(self, dag_id: str, run_id: str) -> EndedRun | None:
         """Ask the ledger for the run; the message goes out without its answer, too."""
-        if dag_id not in {export.dag_id for export in EXPORTS}:
+        if dag_id not in {export.dag_id for export in (*EXPORTS, *OPTIONAL_EXPORTS)}:
             return None
         try:
             from odp.core.ledger import Ledger

@@ -66,12 +66,12 @@ class Schedules(BaseModel):
             raise ValueError(f"{value!r} is no time zone; write one such as Europe/Berlin") from error
         return value
 
-    def timetable(self, dag_id: str, default: str) -> CronDataIntervalTimetable | None:
+    def timetable(self, dag_id: str, default: str | None) -> CronDataIntervalTimetable | None:
         """
         Return when a DAG runs.
 
         :param dag_id: id of the DAG.
-        :param default: cron expression of a DAG that the file gives no schedule.
+        :param default: cron expression of a DAG that the file gives no schedule; ``None`` for none.
         :return: ``None`` for a DAG without a schedule.
         """
         own = self.dags.get(dag_id)

@@ -9,7 +9,7 @@ import orjson
 
 from odp.core.contract import LIST, Column, contract_fields, extended_contract
 from odp.core.order_lines import ITEM_COLUMNS
-from odp.core.records import Order, Profile, Record
+from odp.core.records import Order, Profile, Record, UserEvent
 from odp.core.transform import Outcome, Transformer
 
 ACTIONS = {"submitted": "purchase", "cancellationrequested": "cancel", "saved": None}
@@ -39,7 +39,7 @@ def columns_of(contract: type[Record], *more: str) -> list[Column]:
 
 def family_of(contract: type[Record]) -> Any:
     """Return the API a contract's records are for."""
-    if issubclass(contract, Order):
+    if issubclass(contract, (Order, UserEvent)):
         return "events"
     return "profiles" if issubclass(contract, Profile) else "objects"
 

@@ -17,11 +17,12 @@ from odp.core.records import (
     ProfileByEmail,
     ProfileByUserId,
     Record,
+    UserEvent,
     Warehouse,
 )
 from tests.core.staged import columns_of
 
-CONTRACTS = [Product, Warehouse, Business, BusinessUser, ProfileByEmail, ProfileByUserId, Order]
+CONTRACTS = [Product, Warehouse, Business, BusinessUser, ProfileByEmail, ProfileByUserId, Order, UserEvent]
 ANY_CONTRACT = pytest.mark.parametrize("contract", CONTRACTS)
 
 
@@ -37,7 +38,7 @@ class TestFields:
         fields = {field.name: field for field in contract_fields(contract)}
         for name in contract.key:
             assert fields[name].required
-            assert fields[name].kind.name in {"identifier", "email"}
+            assert fields[name].kind.name in {"identifier", "email"} or (contract, name) == (UserEvent, "ts")
 
     @pytest.mark.parametrize(
         ("contract", "required"),
@@ -50,6 +51,7 @@ class TestFields:
             (ProfileByUserId, ["business_user_id"]),
             (Order, ["order_id", "order_status", "purchased_at"]),
             (OrderItem, ["product_id"]),
+            (UserEvent, ["event_source", "event_id", "ts", "type"]),
         ],
     )
     def test_nothing_else_is_required(self, contract: type[Record], required: list[str]) -> None:

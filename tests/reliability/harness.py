@@ -35,7 +35,7 @@ from odp.core.run_history import (
 )
 from odp.core.settings import Settings
 from odp.core.staging import Staging
-from odp.core.uncertain import Resolver, settle_open_claims
+from odp.core.uncertain import resolver_of, settle_open_claims
 from odp.core.window import Window
 from odp.sql_files import SQL_DIR
 
@@ -216,7 +216,7 @@ class Run:
         released: list[str] = []
         if self.export.family == "events":
             delay = timedelta(minutes=self.pipeline.settings.visibility_delay_minutes)
-            claims = settle_open_claims(EventClaims(ledger), Resolver(self.pipeline.client(), delay))
+            claims = settle_open_claims(EventClaims(ledger), resolver_of(self.export, self.pipeline.client(), delay))
             released = [claim.record_key for claim in claims if self.ids is None or claim.record_key in self.ids]
         return list(dict.fromkeys([*open_reject_ids(ledger, self.ids), *released]))
 

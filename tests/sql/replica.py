@@ -27,6 +27,7 @@ DEFAULTS: dict[str, Any] = {
     "as_of": NOW,
     "email_mode": "unique",
     "site_url": "https://shop.example.com",
+    "user_events": ["register", "login", "storefront"],
 }
 
 Row = dict[str, Any]

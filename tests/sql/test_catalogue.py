@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from odp.core.commerce import READS, TABLES
-from odp.core.records import Business, BusinessUser, Order, OrderItem, Product, Profile, Record, Warehouse
+from odp.core.records import Business, BusinessUser, Order, OrderItem, Product, Profile, Record, UserEvent, Warehouse
 from odp.core.replica import describe, find_absences, stream_rows
 from sandbox.postgres import PostgresServer
 from tests.sql.replica import DEFAULTS, SQL_FOLDER, Replica, connect, create_tables, sql_text
@@ -22,6 +22,7 @@ CONTRACTS: dict[str, type[Record]] = {
     "customers.sql": Business,
     "user_profiles.sql": Profile,
     "customer_user_profiles.sql": BusinessUser,
+    "user_events.sql": UserEvent,
 }
 REQUIRED_TABLES = {"Product", "Warehouse", "Customer", "UserProfile", "CustomerUserProfile", "CustomerOrder", "OrderLine"}
 NO_SOURCE_IN_COMMERCE = {"coupon_code"}
@@ -84,7 +85,7 @@ def test_a_column_is_found_in_any_case() -> None:
 
 
 def test_every_mapping_file_is_known() -> None:
-    others = {"folded_views.sql", "ledger.sql"}
+    others = {"folded_views.sql", "ledger.sql", "storefront_event.sql"}
     assert {path.name for path in SQL_FOLDER.glob("*.sql")} - others == set(READS)
 
 

@@ -25,11 +25,13 @@ class Changes:
     :param uploads: what goes out, by upload path. One row per extracted row: ``item``, its JSON as bytes (two objects, with a
         comma between for a cancel that brings its purchase), ``states``, a CSV line for each object, ``items``, how many there
         are, and ``alone``, whether they go out in a request of their own.
-    :param uncertain: record key and entity id of orders with an event that is on its way or lost.
+    :param uncertain: record key and entity id of rows with an event that is on its way or lost.
+    :param unchanged: number of rows whose event has gone out before, if with other content: events are immutable.
     """
 
     uploads: dict[str, pl.DataFrame] = field(default_factory=dict)
     uncertain: list[tuple[str, str]] = field(default_factory=list)
+    unchanged: int = 0
 
 
 class ChangeDetector:
@@ -71,9 +73,23 @@ class ChangeDetector:
 
         :param outcome: the chunk, transformed.
         """
+        if outcome.actions is not None:
+            return self._detect_user_events(outcome.records, outcome.actions)
         if outcome.orders is None or outcome.lines is None:
             return Changes({self._export.path: _as_bytes(self._uploads(outcome.records, ""))})
         return self._detect_orders(outcome.records, outcome, outcome.orders)
+
+    def _detect_user_events(self, records: pl.DataFrame, actions: pl.Series) -> Changes:
+        claims = EventClaims(self._ledger).find(records[KEY].to_list())
+        states = [claims.get(event) for event in zip(records[KEY], actions, strict=True)]
+        fresh = pl.Series([claim is None for claim in states], dtype=pl.Boolean)
+        open_ = pl.Series([claim is not None and claim.state != "delivered" for claim in states], dtype=pl.Boolean)
+        quoted = pl.select(pl.format('"{}"', actions.filter(fresh))).to_series()  # so that an empty one is not null
+        return Changes(
+            {self._export.path: _as_bytes(self._uploads(records.filter(fresh), quoted))},
+            list(records.filter(open_).select(KEY, ENTITY).iter_rows()),
+            unchanged=int((~fresh & ~open_).sum()),
+        )
 
     def _detect_orders(self, records: pl.DataFrame, outcome: Outcome, orders: pl.DataFrame) -> Changes:
         claims = EventClaims(self._ledger).find(records[KEY].to_list())

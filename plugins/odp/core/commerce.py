@@ -165,6 +165,14 @@ _TABLES = (
     _table("State", "uuid: Id!; text: Abbreviation!"),
     _table("Currency", "uuid: Id!; text: CurrencyCode!"),
     _table("Language", "uuid: Id!; text: LanguageCode!"),
+    _table(
+        "StorefrontEvent",
+        """
+        uuid: Id!, UserProfileId, CustomerId;
+        timestamptz: OccurredOn!;
+        text: Type!, Action, Email, Vuid, ProductId, SearchTerm, Page, Category
+        """,
+    ),
     _table("CustomProperty", "uuid: Id, ParentId!; timestamptz: ModifiedOn!; text: ParentTable!, Name, Value"),
 )
 
@@ -197,5 +205,6 @@ READS: Mapping[str, tuple[str, ...]] = {
     "user_profiles.sql": ("UserProfile", "Currency", "Language", "CustomProperty"),
     "customer_user_profiles.sql": ("CustomerUserProfile", "Customer", "UserProfile", "CustomProperty"),
     "order_status_mapping.sql": ("OrderStatusMapping",),
+    "user_events.sql": ("UserProfile", "StorefrontEvent"),
 }
 """The tables each file of ``include/sql`` reads, the one it is about first."""

@@ -26,9 +26,6 @@ LIST = "list"
 RESERVED_COLUMNS = ("skip_reason", "entity_id")
 """Columns of a mapping file that steer the export and are never sent."""
 
-EVENT_COLUMNS = ("action", "identifiers", "idempotence_id", "items", "status", "ts")
-"""Names that an order event, or an update of an order, gives to parts of its own: no column of orders.sql can be called so."""
-
 _FIELD_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 _ADDED_TYPES: dict[str, Any] = {BOOLEAN.name: Boolean, NUMBER.name: Number, TIMESTAMP.name: Timestamp}
@@ -115,8 +112,8 @@ def extended_contract(contract: type[Record], columns: Sequence[Column], list_co
             f"The mapping query does not select {', '.join(missing)}, without which no record can be sent. "
             "Give the column that holds it this alias."
         )
-    is_orders = issubclass(contract, Order)
-    list_columns, taken = (list_columns, EVENT_COLUMNS) if is_orders else ((), ())
+    taken = sorted(contract.reserved)
+    list_columns = list_columns if issubclass(contract, Order) else ()
     if lists := [column.name for column in columns if column.kind == LIST and column.name not in list_columns]:
         raise ReplicaError(
             f"The mapping query selects {', '.join(lists)} as a list, which ODP has no field type for. "

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel, ConfigDict, create_model
 
-from odp.core.contract import EVENT_COLUMNS, RESERVED_COLUMNS, Column, added_field, contract_fields
+from odp.core.contract import RESERVED_COLUMNS, Column, added_field, contract_fields
 from odp.core.custom_settings import CustomSettings
 from odp.core.exceptions import CustomPropertyError
 from odp.core.fields import BOOLEAN, NUMBER, TEXT, TIMESTAMP
@@ -152,8 +152,8 @@ def settle_fields(
 
 def _steers(name: str, contract: type[Record]) -> bool:
     """Tell whether a field must not be replaced, whatever the settings allow."""
-    if name in {*contract.key, *contract.envelope, *RESERVED_COLUMNS}:
+    if name in {*contract.key, *contract.envelope, *contract.reserved, *RESERVED_COLUMNS}:
         return True
     if issubclass(contract, Profile):
         return name in Profile.key
-    return issubclass(contract, Order) and (name in EVENT_COLUMNS or name.startswith(ITEM_PREFIX))
+    return issubclass(contract, Order) and name.startswith(ITEM_PREFIX)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from odp.core.contract import contract_fields
 from odp.core.exports import Export
 from odp.core.parameters import PARAMETERS
-from odp.core.records import Order, OrderItem
+from odp.core.records import Order, OrderItem, UserEvent
+from odp.core.user_events import EVENT_KINDS
 
 MAINTENANCE_DOC = """\
 ### ODP Maintenance
@@ -128,18 +129,17 @@ def render_doc_md(export: Export, page: str) -> str:
         "",
         export.summary,
         "",
-        f"Replaces Commerce's post processor `{export.post_processor}`.",
-        "",
+        *((f"Replaces Commerce's post processor `{export.post_processor}`.", "") if export.post_processor else ()),
         "| | |",
         "|---|---|",
         f"| Reads | {', '.join(export.tables)} (connection `commerce_db`) |",
         f"| Mapping | `include/sql/{export.sql}`: column alias = ODP field |",
         f"| Sends to | {' and '.join(f'`POST /v3{path}`' for path in export.targets)} (connection `odp_default`) |",
         f"| Record key | {key} |",
-        "| Selects by | `ModifiedOn` of the row or of rows that belong to it, start <= ModifiedOn < end, in UTC |",
+        f"| Selects by | {export.selects_by}, start <= time < end, in UTC |",
         "| Settings | Airflow Variable `odp_settings`; its part `exports` for this export alone |",
         "| More fields | columns added to the mapping, and custom properties (`docs/custom-properties.md`) |",
-        "| Schedule | once a day, unless `include/schedules.json` says otherwise |",
+        f"| Schedule | {'once a day' if export.schedule else 'none'}, unless `include/schedules.json` says otherwise |",
         "| Tells | those in the setting `notify` how runs end, and that one is late if it has a `deadline` |",
         "",
         "#### Parameters",
@@ -174,4 +174,7 @@ def render_doc_md(export: Export, page: str) -> str:
     ]
     if contract is Order:
         lines += [f"| `items[].{f.name}` | {f.kind.name} | {f.source} |" for f in contract_fields(OrderItem)]
+    if contract is UserEvent:
+        lines += ["", "#### Events", "", "| Event | Commerce's sender | Needs |", "|---|---|---|"]
+        lines += [f"| {kind} | {kind.sender} | {', '.join(kind.needs)} |" for kind in EVENT_KINDS]
     return "\n".join(lines) + "\n"

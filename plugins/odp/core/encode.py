@@ -136,16 +136,16 @@ def order_updates(frame: pl.DataFrame, header: Sequence[str | pl.Expr]) -> pl.Se
     )
 
 
-def idempotence_id(order_id: str, action: str) -> pl.Expr:
+def idempotence_id(*columns: str, namespace: str = _EVENT_NAMESPACE) -> pl.Expr:
     """
     Return one id per event that is the same each time the same event is built, in any run and over any retry.
 
     It is a UUID of version 8: made of a hash, as RFC 9562 leaves it to the application.
 
-    :param order_id: name of the column of order numbers.
-    :param action: name of the column of actions.
+    :param columns: names of the columns that tell events apart: for orders, the number and the action.
+    :param namespace: tells events of different exports apart.
     """
-    digits = text_hash(pl.concat_str(pl.lit(_EVENT_NAMESPACE), order_id, action, separator="\n"))
+    digits = text_hash(pl.concat_str(pl.lit(namespace), *columns, separator="\n"))
     return pl.concat_str(
         digits.str.slice(0, 8),
         digits.str.slice(8, 4),

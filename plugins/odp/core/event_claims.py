@@ -136,7 +136,8 @@ class EventClaims:
         """
         with self._ledger.connection.transaction():
             self._ledger.copy_states(states)
-            for action in ("cancel", "purchase"):
+            actions = self._ledger.connection.execute("SELECT DISTINCT action FROM item ORDER BY action").fetchall()
+            for (action,) in actions:
                 self._ledger.connection.execute(
                     "UPDATE event_delivery d SET state = 'delivered', delivered_at = now() WHERE d.scope_id = %(scope_id)s"
                     f" AND d.action = %(action)s AND {_OPEN}"

@@ -20,6 +20,7 @@ from odp.core.records import (
     ProfileByEmail,
     ProfileByUserId,
     Record,
+    UserEvent,
     Warehouse,
 )
 from odp.core.settings import Settings
@@ -34,27 +35,30 @@ class Export:
     One export of Commerce data to ODP.
 
     :param dag_id: id of its DAG.
-    :param post_processor: the Commerce post processor whose job it replaces.
+    :param post_processor: the Commerce post processor whose job it replaces; empty for an export that Commerce has no job for.
     :param title: name of Commerce's job, shown as the DAG's display name.
     :param summary: what a row is and why it is sent, in a sentence.
     :param sql: its mapping file in ``include/sql``.
     :param lookups: small side queries read in the same snapshot, by name.
     :param family: the API it uploads to.
     :param contract: what its records must be.
-    :param schedule: cron expression of the daily run, in UTC.
+    :param selects_by: the times that a run's window is about, in words.
+    :param schedule: cron expression of the daily run, in UTC; ``None`` for an export that runs by hand, or when
+        ``include/schedules.json`` says.
     :param tags: tags of its DAG.
     """
 
     dag_id: str
-    post_processor: str
     title: str
     summary: str
     sql: str
     family: Family
     contract: type[Record]
+    post_processor: str = ""
     lookups: Mapping[str, str] = field(default_factory=dict)
     # Midnight, so that a data interval is a calendar day and `--from-date D --to-date D` backfills exactly that day.
-    schedule: str = "0 0 * * *"
+    schedule: str | None = "0 0 * * *"
+    selects_by: str = "`ModifiedOn` of the row or of rows that belong to it"
     tags: tuple[str, ...] = ("odp", "commerce")
 
     @property
@@ -65,7 +69,7 @@ class Export:
     @property
     def targets(self) -> tuple[str, ...]:
         """Paths under ``/v3`` of all that it writes: an order that changed after its event becomes a row of the orders object."""
-        return (self.path, f"/objects/{self.contract.object_name}") if self.family == "events" else (self.path,)
+        return (self.path, f"/objects/{self.contract.object_name}") if self.contract is Order else (self.path,)
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -145,7 +149,21 @@ CUSTOMER_USER_PROFILES = Export(
 )
 
 EXPORTS: tuple[Export, ...] = (WAREHOUSES, PRODUCTS, CUSTOMERS, USER_PROFILES, CUSTOMER_USER_PROFILES, ORDERS)
-"""In the order of a first load: what others refer to comes before them."""
+"""The six historical exports, in the order of a first load: what others refer to comes before them."""
+
+USER_EVENTS = Export(
+    dag_id="user_event_odp_export",
+    title="ODP User Event Export",
+    summary="What people did in the past: registrations, logins and storefront events, each once. Off until `user_events` says.",
+    sql="user_events.sql",
+    family="events",
+    contract=UserEvent,
+    schedule=None,
+    selects_by="the time of the event: `CreatedOn`, `LastLoginOn` or `OccurredOn`",
+)
+
+OPTIONAL_EXPORTS: tuple[Export, ...] = (USER_EVENTS,)
+"""Exports that a team switches on: no part of a first load, of the preflight or of the weekly comparison."""
 
 
 def get_export(dag_id: str) -> Export:
@@ -155,4 +173,4 @@ def get_export(dag_id: str) -> Export:
     :param dag_id: such as ``product_odp_export``.
     :raises KeyError: if there is none.
     """
-    return {export.dag_id: export for export in EXPORTS}[dag_id]
+    return {export.dag_id: export for export in (*EXPORTS, *OPTIONAL_EXPORTS)}[dag_id]

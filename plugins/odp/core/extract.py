@@ -19,10 +19,12 @@ from odp.core.custom_queries import stage_custom_values
 from odp.core.exports import Export
 from odp.core.order_lines import ITEM_COLUMNS
 from odp.core.order_status import resolve_actions
+from odp.core.records import UserEvent
 from odp.core.replica import begin_snapshot, describe, find_absences, read_lookup, stream_rows
 from odp.core.rows import RowReader
 from odp.core.settings import Settings
 from odp.core.staging import FrameWriter, Staging
+from odp.core.user_events import check_sources
 from odp.core.window import Window
 
 log = logging.getLogger(__name__)
@@ -63,6 +65,7 @@ class Selection:
             "as_of": self.as_of,
             "email_mode": settings.email_mode,
             "site_url": settings.site_url.rstrip("/"),
+            "user_events": list(settings.user_events),
         }
 
 
@@ -112,6 +115,8 @@ def extract(
     if absent := [*absences.tables, *absences.columns]:
         fields = fields_fed_by(export.contract, absent)
         log.warning("The replica lacks %s. Fields left out: %s.", ", ".join(absent), ", ".join(fields) or "none that is sent")
+    if export.contract is UserEvent:
+        check_sources(settings.user_events, absent)
     manifest: dict[str, Any] = {"export": export.dag_id, "absent": absent}
     if "order_status_mapping" in lookups:
         rows = read_lookup(connection, lookups["order_status_mapping"], absences)

@@ -18,7 +18,7 @@ import urllib3
 from odp.core.client import OdpClient
 from odp.core.contract import odp_types
 from odp.core.exceptions import OdpApiError, OdpForbiddenError, OdpUnavailableError
-from odp.core.records import Order, Profile, Record
+from odp.core.records import Order, Profile, Record, UserEvent
 from odp.core.relations import Relation, relations_of
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ def find_gap(schema: Mapping[str, OdpObject], contract: type[Record]) -> SchemaG
     people = schema.get(Profile.object_name, OdpObject({}, (), frozenset())).fields
     return SchemaGap(
         missing_object=contract.object_name not in schema,
-        missing_identifier=issubclass(contract, (Profile, Order)) and PERSON_IDENTIFIER not in people,
+        missing_identifier=issubclass(contract, (Profile, Order, UserEvent)) and PERSON_IDENTIFIER not in people,
         missing_fields={name: type_ for name, type_ in needed.items() if name not in found.fields},
         missing_relations=tuple(
             relation for relation in relations_of(contract) if (relation.field, relation.child.object_name) not in found.relations

@@ -23,10 +23,10 @@ from odp.core.extract import MANIFEST
 from odp.core.ledger import Ledger
 from odp.core.odp_schema import ensure_schema
 from odp.core.order_lines import ITEM_COLUMNS
-from odp.core.records import Record
+from odp.core.records import Order, Record
 from odp.core.settings import Settings
 from odp.core.staging import FrameWriter, LineWriter, Staging, read_frames
-from odp.core.uncertain import Resolver
+from odp.core.uncertain import resolver_of
 from odp.core.window import Window
 
 if TYPE_CHECKING:
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 UNCERTAIN_REASON = "An event of this order is on its way, or the answer to it was lost; a later run looks for it in ODP."
+HELD_REASON = (
+    "The answer to this event was lost, and ODP cannot be asked whether it has it: it is not sent again before somebody decides, "
+    "by DeliveredOrders or NotDeliveredOrders of odp_maintenance."
+)
 
 
 def run_contract(export: Export, settings: Settings, manifest: dict[str, Any]) -> tuple[type[Record], list[Column]]:
@@ -132,10 +136,10 @@ def transform_part(
             for reject in outcome.rejects:
                 rejects.write(reject.as_json())
             for key, entity_id in changes.uncertain:
-                rejects.write(uncertain_line(entity_id, key))
+                rejects.write(uncertain_line(export, entity_id, key))
             counts.update(
                 extracted=outcome.rows,
-                unchanged=outcome.unchanged,
+                unchanged=outcome.unchanged + changes.unchanged,
                 rejected=len(outcome.rejects),
                 uncertain=len(changes.uncertain),
                 cut=outcome.cut,
@@ -154,9 +158,10 @@ def transform_part(
     }
 
 
-def uncertain_line(entity_id: str, key: str) -> bytes:
-    """Return the staged line of an order that a later run has to look at again."""
-    return orjson.dumps({"entity_id": entity_id, "key": key, "reason": UNCERTAIN_REASON, "uncertain": True})
+def uncertain_line(export: Export, entity_id: str, key: str) -> bytes:
+    """Return the staged line of a row that a later run has to look at again."""
+    reason = UNCERTAIN_REASON if export.contract is Order else HELD_REASON
+    return orjson.dumps({"entity_id": entity_id, "key": key, "reason": reason, "uncertain": True})
 
 
 class _UploadFiles:
@@ -245,7 +250,7 @@ def load_part(
         if created := ensure_schema(client, contract):
             log.info("Created in ODP: %s", ", ".join(created))
     records = RecordLoader(client, ledger, run_id, number, repeated=repeated, began=began)
-    resolver = Resolver(client, timedelta(minutes=settings.visibility_delay_minutes))
+    resolver = resolver_of(export, client, timedelta(minutes=settings.visibility_delay_minutes))
     events = EventLoader(client, ledger, resolver, run_id, number)
     fates = Fates()
     for upload in uploads:
@@ -271,7 +276,7 @@ def load_part(
                 )
             )
         for state in fates.uncertain:
-            lines.write(uncertain_line(state.entity_id, state.record_key))
+            lines.write(uncertain_line(export, state.entity_id, state.record_key))
     return counts | {
         "delivered": ledger.delivered_rows(run_id, number),
         "rejected": fates.rejected,

@@ -21,6 +21,7 @@ from odp.core.bodies import Body, ItemState, read_bodies
 from odp.core.client import OdpClient
 from odp.core.exceptions import OdpApiError
 from odp.core.exports import Export
+from odp.core.records import UserEvent
 from odp.core.staging import Staging
 
 log = logging.getLogger(__name__)
@@ -103,6 +104,8 @@ def read_back(client: OdpClient, export: Export, records: Sequence[tuple[str, An
     :param export: what was sent.
     :param records: record key and item of each.
     """
+    if export.contract is UserEvent:
+        return ReadBack(note="ODP has no call that reads single user events.")
     result = ReadBack(checked=len(records))
     waiting = list(records)
     try:

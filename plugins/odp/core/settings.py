@@ -159,6 +159,10 @@ class Settings(BaseModel):
     statement_timeout_minutes: int = Field(
         default=120, ge=0, description="Longest time one query may run on the replica; 0 is no limit."
     )
+    user_events: tuple[Literal["register", "login", "storefront"], ...] = Field(
+        default=(),
+        description="What user_event_odp_export sends: registrations, logins, storefront events; empty switches it off.",
+    )
     notify: tuple[Notification, ...] = Field(default=(), description="Who is told how runs ended.")
     exports: dict[str, ExportSettings] = Field(
         default_factory=dict, description="Settings of single exports, by the id of their DAG."
@@ -167,10 +171,11 @@ class Settings(BaseModel):
     @field_validator("exports")
     @classmethod
     def _are_exports(cls, value: dict[str, ExportSettings]) -> dict[str, ExportSettings]:
-        from odp.core.exports import EXPORTS  # which needs this module
+        from odp.core.exports import EXPORTS, OPTIONAL_EXPORTS  # which needs this module
 
-        if unknown := value.keys() - {export.dag_id for export in EXPORTS}:
-            known = ", ".join(export.dag_id for export in EXPORTS)
+        exports = (*EXPORTS, *OPTIONAL_EXPORTS)
+        if unknown := value.keys() - {export.dag_id for export in exports}:
+            known = ", ".join(export.dag_id for export in exports)
             raise ValueError(f"there is no export {', '.join(sorted(unknown))}; the exports are {known}")
         return value
 

@@ -24,8 +24,9 @@ from odp.core.encode import kept_null, object_items, order_events, order_updates
 from odp.core.exports import Family
 from odp.core.order_lines import ITEM_PREFIX, Lines, read_lines
 from odp.core.order_status import Action
-from odp.core.records import Order, Record
-from odp.core.rows import ENTITY, KEY, ROW, RowReader
+from odp.core.records import Order, Record, UserEvent
+from odp.core.rows import ACTION, ENTITY, KEY, ROW, RowReader
+from odp.core.user_event_items import is_in_table, user_event_items
 
 _NOT_SENT = (ROW, KEY, ENTITY, "key_hash", "payload_hash")
 """Columns of the reader's own, which are no part of a rejected row."""
@@ -64,6 +65,7 @@ class Outcome:
     :param records: the rows to send: ``record_key``, ``entity_id``, ``key_hash``, ``payload_hash`` and the JSON ``item``.
     :param orders: for orders, the text columns behind the records, in the same order.
     :param lines: for orders, their lines.
+    :param actions: for user events, the action of each record, empty for none.
     :param unchanged: number of rows that were left out as not worth encoding.
     :param skipped: number of rows by reason.
     :param rejects: the rejected rows.
@@ -75,6 +77,7 @@ class Outcome:
     records: pl.DataFrame
     orders: pl.DataFrame | None = None
     lines: Lines | None = None
+    actions: pl.Series | None = None
     unchanged: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     rejects: list[Reject] = field(default_factory=list)
@@ -109,9 +112,11 @@ class Transformer:
         self._reader = RowReader(contract, columns, actions)
         self._fields = contract_fields(contract)
         self._checks = [check(f) for f in self._fields]
-        others = (f.name for f in self._fields if f.name not in {*contract.envelope, *contract.key})
-        self._sent = [kept_null(name) if name in contract.cleared else name for name in (*contract.key, *others)]
+        others = (f.name for f in self._fields if f.name not in contract.key)
+        sent = [name for name in (*contract.key, *others) if name not in contract.envelope]
+        self._sent = [kept_null(name) if name in contract.cleared else name for name in sent]
         self._is_orders = issubclass(contract, Order)
+        self._is_user_events = issubclass(contract, UserEvent)
 
     def superseded_rows(self, chunks: Iterable[bytes]) -> pl.Series:
         """
@@ -159,6 +164,7 @@ class Transformer:
             records=_where(records, fits),
             orders=_where(good, fits) if self._is_orders else None,
             lines=lines,
+            actions=_where(good, fits)[ACTION].fill_null("") if self._is_user_events else None,
             unchanged=rows.texts.height - chosen.height,
             skipped=rows.skipped,
             rejects=[self._explain(row, lines) for row in bad.iter_rows(named=True)] + _too_large(records.filter(~fits)),
@@ -177,6 +183,8 @@ class Transformer:
         if lines is not None:
             items = lines.encoded(frame.select(ROW, "action"))
             return order_events(frame.join(items, on=ROW, how="left", maintain_order="left"), self._sent)
+        if self._is_user_events:
+            return frame.select(user_event_items(self._sent, self._contract.key)).to_series()
         encode = profile_items if self._family == "profiles" else object_items
         return frame.select(encode(self._sent)).to_series()
 
@@ -198,7 +206,8 @@ class Transformer:
 
     def _valid(self, texts: pl.DataFrame, lines: Lines | None) -> pl.Series:
         """Tell which rows the contract accepts."""
-        valid = texts.select(pl.all_horizontal([c.valid for c in self._checks])).to_series()
+        rules = [is_in_table()] if self._is_user_events else []
+        valid = texts.select(pl.all_horizontal([c.valid for c in self._checks] + rules)).to_series()
         return valid if lines is None else valid & ~texts[ROW].is_in(lines.rejected_rows.implode())
 
     def _explain(self, row: Mapping[str, Any], lines: Lines | None) -> Reject:
@@ -239,4 +248,4 @@ def _sentence(problem: Any, fields: Sequence[ContractField]) -> str:
     if problem["input"] is None:
         source = next((f.source for f in fields if f.name == where), "")
         return f"{where} is required" + (f" (from {source})" if source else "")
-    return f"{where} {problem['msg']}"
+    return f"{where} {problem['msg']}".lstrip()

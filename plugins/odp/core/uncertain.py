@@ -17,6 +17,8 @@ import orjson
 from odp.core.client import OdpClient
 from odp.core.event_claims import Claim, ClaimKey, EventClaims
 from odp.core.exceptions import OdpApiError
+from odp.core.exports import Export
+from odp.core.records import Order
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +83,32 @@ class Resolver:
                 order = data.get(f"o{at}")
                 statuses[order_id] = False if order is None else order.get("status")
         return statuses
+
+
+class HoldingResolver(Resolver):
+    """Leaves events open: of a user event, ODP has no call that tells whether it is there."""
+
+    def resolve(self, claims: Sequence[Claim], *, at_once: bool = False) -> dict[ClaimKey, bool | None]:
+        """
+        Look for nothing.
+
+        :param claims: open claims.
+        :param at_once: makes no difference.
+        :return: ``None`` for each: a person decides (``odp.core.maintenance``).
+        """
+        return dict.fromkeys((claim.key for claim in claims), None)
+
+
+def resolver_of(export: Export, client: OdpClient, visibility_delay: timedelta) -> Resolver:
+    """
+    Return what finds out whether ODP has the events of an export.
+
+    :param export: the export.
+    :param client: the account.
+    :param visibility_delay: how long an acknowledged event may stay invisible.
+    """
+    kind = Resolver if export.contract is Order else HoldingResolver
+    return kind(client, visibility_delay)
 
 
 def _data(answer: bytes) -> dict[str, Any] | None:

@@ -82,12 +82,12 @@ class CommerceExtractOperator(CommerceReadOperator):
         """Settle what earlier runs left open, and list the entities that this run has to read again."""
         from odp.core.event_claims import EventClaims
         from odp.core.run_history import open_reject_ids
-        from odp.core.uncertain import Resolver, settle_open_claims
+        from odp.core.uncertain import resolver_of, settle_open_claims
 
         released: list[str] = []
         if self.export.family == "events":
             delay = timedelta(minutes=self.settings.visibility_delay_minutes)
-            claims = settle_open_claims(EventClaims(ledger), Resolver(self.odp_hook.get_client(), delay))
+            claims = settle_open_claims(EventClaims(ledger), resolver_of(self.export, self.odp_hook.get_client(), delay))
             released = [claim.record_key for claim in claims if ids is None or claim.record_key in ids]
         retried = list(dict.fromkeys([*open_reject_ids(ledger, ids), *released]))
         if retried:
