@@ -112,7 +112,8 @@ SELECT
         WHEN a.event_source = 'register' AND a.occurred_on IS NULL THEN 'no CreatedOn'
         WHEN a.event_source = 'storefront' AND btrim(a.type) = 'order' AND btrim(a.action) = 'purchase'
             THEN 'purchase, which order_odp_export sends'
-        WHEN a.event_source = 'storefront' AND btrim(a.type) = 'account' AND btrim(a.action) = ANY(%(user_events)s::text[])
+        WHEN a.event_source = 'storefront' AND btrim(a.type) = 'account' AND btrim(a.action) IN ('register', 'login')
+            AND btrim(a.action) = ANY(%(user_events)s::text[])
             THEN btrim(a.action) || ', which is sent from UserProfile'
         WHEN coalesce(a.identifier_email, '') = '' AND a.identifier_business_user_id IS NULL
             AND coalesce(a.identifier_vuid, '') = '' THEN 'nobody to attribute the event to'

@@ -197,13 +197,13 @@ def build_maintenance_dag() -> DAG:
             "DeliveredOrders": Param(
                 None,
                 title="Uncertain orders that are in ODP",
-                description="Order numbers, or record keys of user events, one a line: their open events are never sent again.",
+                description="Order numbers, or keys of user events, one a line: their open events are never sent again.",
                 **orders,
             ),
             "NotDeliveredOrders": Param(
                 None,
                 title="Uncertain orders that are not in ODP",
-                description="Order numbers, or record keys of user events, one a line: the next run of the export sends their events.",
+                description="Order numbers, or keys of user events, one a line: the next run of the export sends them.",
                 **orders,
             ),
         },

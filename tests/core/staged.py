@@ -9,8 +9,9 @@ import orjson
 
 from odp.core.contract import LIST, Column, contract_fields, extended_contract
 from odp.core.order_lines import ITEM_COLUMNS
-from odp.core.records import Order, Profile, Record, UserEvent
+from odp.core.records import Order, Profile, Record
 from odp.core.transform import Outcome, Transformer
+from odp.core.user_events import UserEvent
 
 ACTIONS = {"submitted": "purchase", "cancellationrequested": "cancel", "saved": None}
 

@@ -17,9 +17,9 @@ from odp.core.records import (
     ProfileByEmail,
     ProfileByUserId,
     Record,
-    UserEvent,
     Warehouse,
 )
+from odp.core.user_events import UserEvent
 from tests.core.staged import columns_of
 
 CONTRACTS = [Product, Warehouse, Business, BusinessUser, ProfileByEmail, ProfileByUserId, Order, UserEvent]

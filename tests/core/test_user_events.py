@@ -14,8 +14,7 @@ from pydantic import ValidationError
 
 from odp.core.contract import Column, extended_contract
 from odp.core.exceptions import ReplicaError, SettingsError
-from odp.core.records import UserEvent
-from odp.core.user_events import EVENT_KINDS, NEEDED_FIELDS, check_sources, nearest, objection
+from odp.core.user_events import EVENT_KINDS, NEEDED_FIELDS, UserEvent, check_sources, nearest, objection
 from tests.core.staged import Row, columns_of, items_of, transform
 
 PERSON = "0d9f5ad2-9d0f-4f9e-8f62-0a9b4d3f3e11"
@@ -115,9 +114,7 @@ def test_a_column_cannot_have_the_name_of_a_part_of_the_event(name: str) -> None
 
 words = st.sampled_from([*{kind.type for kind in EVENT_KINDS}, *{kind.action for kind in EVENT_KINDS}, "Product", "x", "🙂"])
 texts = st.one_of(st.none(), words, st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=4))
-events = st.one_of(
-    st.sampled_from([(kind.type, kind.action or None) for kind in EVENT_KINDS]), st.tuples(texts, texts)
-).flatmap(
+events = st.one_of(st.sampled_from([(kind.type, kind.action or None) for kind in EVENT_KINDS]), st.tuples(texts, texts)).flatmap(
     lambda pair: st.fixed_dictionaries(
         {
             "type": st.just(pair[0]),

@@ -10,8 +10,9 @@ import psycopg
 import pytest
 
 from odp.core.commerce import READS, TABLES
-from odp.core.records import Business, BusinessUser, Order, OrderItem, Product, Profile, Record, UserEvent, Warehouse
+from odp.core.records import Business, BusinessUser, Order, OrderItem, Product, Profile, Record, Warehouse
 from odp.core.replica import describe, find_absences, stream_rows
+from odp.core.user_events import UserEvent
 from sandbox.postgres import PostgresServer
 from tests.sql.replica import DEFAULTS, SQL_FOLDER, Replica, connect, create_tables, sql_text
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from odp.core.contract import contract_fields
 from odp.core.exports import Export
 from odp.core.parameters import PARAMETERS
-from odp.core.records import Order, OrderItem, UserEvent
-from odp.core.user_events import EVENT_KINDS
+from odp.core.records import Order, OrderItem
+from odp.core.user_events import EVENT_KINDS, UserEvent
 
 MAINTENANCE_DOC = """\
 ### ODP Maintenance

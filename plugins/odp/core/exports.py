@@ -20,10 +20,10 @@ from odp.core.records import (
     ProfileByEmail,
     ProfileByUserId,
     Record,
-    UserEvent,
     Warehouse,
 )
 from odp.core.settings import Settings
+from odp.core.user_events import UserEvent
 
 Family = Literal["profiles", "objects", "events"]
 """The API of ODP an export uploads to: each has its own path, limits and item form."""

@@ -19,12 +19,11 @@ from odp.core.custom_queries import stage_custom_values
 from odp.core.exports import Export
 from odp.core.order_lines import ITEM_COLUMNS
 from odp.core.order_status import resolve_actions
-from odp.core.records import UserEvent
 from odp.core.replica import begin_snapshot, describe, find_absences, read_lookup, stream_rows
 from odp.core.rows import RowReader
 from odp.core.settings import Settings
 from odp.core.staging import FrameWriter, Staging
-from odp.core.user_events import check_sources
+from odp.core.user_events import UserEvent, check_sources
 from odp.core.window import Window
 
 log = logging.getLogger(__name__)

@@ -18,8 +18,9 @@ import urllib3
 from odp.core.client import OdpClient
 from odp.core.contract import odp_types
 from odp.core.exceptions import OdpApiError, OdpForbiddenError, OdpUnavailableError
-from odp.core.records import Order, Profile, Record, UserEvent
+from odp.core.records import Order, Profile, Record
 from odp.core.relations import Relation, relations_of
+from odp.core.user_events import UserEvent
 
 log = logging.getLogger(__name__)
 

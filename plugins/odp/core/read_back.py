@@ -21,8 +21,8 @@ from odp.core.bodies import Body, ItemState, read_bodies
 from odp.core.client import OdpClient
 from odp.core.exceptions import OdpApiError
 from odp.core.exports import Export
-from odp.core.records import UserEvent
 from odp.core.staging import Staging
+from odp.core.user_events import UserEvent
 
 log = logging.getLogger(__name__)
 

@@ -10,11 +10,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict
 
 from odp.core.fields import Boolean, Email, Identifier, Number, Text, Timestamp, read_from, required_from
-from odp.core.user_events import NEEDED_FIELDS, objection
 
 
 class Record(BaseModel):
@@ -305,51 +303,3 @@ class Order(Record):
     warehouse_id: Identifier | None = read_from("CustomerOrder.DefaultWarehouseId")
     website: Text | None = read_from("Website.Name")
     items: tuple[OrderItem, ...] = ()
-
-
-class UserEvent(Record):
-    """
-    What a person did: one of the events of Commerce's table (``odp.core.user_events``).
-
-    Fields that are not named here, such as a tenant's own columns, become fields of the event.
-    """
-
-    key: ClassVar[tuple[str, ...]] = ("event_source", "event_id", "ts")
-    object_name: ClassVar[str] = "events"
-    object_alias: ClassVar[str] = "event"
-    object_display_name: ClassVar[str] = "Events"
-    standard_fields: ClassVar[frozenset[str]] = frozenset({"product_id", "search_term", "page"})
-    envelope: ClassVar[frozenset[str]] = frozenset(
-        {"event_source", "event_id", "ts", "type", "action"}
-        | {"identifier_email", "identifier_business_user_id", "identifier_vuid"}
-    )
-    reserved: ClassVar[frozenset[str]] = frozenset({"active_event", "identifiers", "idempotence_id"})
-
-    event_source: Identifier = required_from(
-        "where it comes from: register (UserProfile.CreatedOn), login (UserProfile.LastLoginOn) or storefront (StorefrontEvent.Id)"
-    )
-    event_id: Identifier = required_from("UserProfile.Id, which is the person; for storefront events StorefrontEvent.Id")
-    ts: Timestamp = required_from("UserProfile.CreatedOn, UserProfile.LastLoginOn or StorefrontEvent.OccurredOn")
-    type: Text = required_from("StorefrontEvent.Type; account for UserProfile.CreatedOn and UserProfile.LastLoginOn")
-    action: Text | None = read_from(
-        "StorefrontEvent.Action; register for UserProfile.CreatedOn, login for UserProfile.LastLoginOn"
-    )
-    identifier_email: Email | None = read_from(
-        "UserProfile.Email of the person, where e-mail addresses are unique; of guests StorefrontEvent.Email"
-    )
-    identifier_business_user_id: Identifier | None = read_from(
-        "UserProfile.Id, which StorefrontEvent.UserProfileId names; never a guest's"
-    )
-    identifier_vuid: Identifier | None = read_from("StorefrontEvent.Vuid")
-    product_id: Identifier | None = read_from("StorefrontEvent.ProductId")
-    search_term: Text | None = read_from("StorefrontEvent.SearchTerm")
-    page: Text | None = read_from("StorefrontEvent.Page")
-    category: Text | None = read_from("StorefrontEvent.Category")
-    business_id: Identifier | None = read_from("StorefrontEvent.CustomerId")
-
-    @model_validator(mode="after")
-    def _is_in_the_table(self) -> UserEvent:
-        given = [field for field in NEEDED_FIELDS if getattr(self, field) is not None]
-        if sentence := objection(self.type, self.action, given):
-            raise PydanticCustomError("odp_user_event", "{sentence}", {"sentence": sentence})
-        return self

@@ -24,9 +24,10 @@ from odp.core.encode import kept_null, object_items, order_events, order_updates
 from odp.core.exports import Family
 from odp.core.order_lines import ITEM_PREFIX, Lines, read_lines
 from odp.core.order_status import Action
-from odp.core.records import Order, Record, UserEvent
+from odp.core.records import Order, Record
 from odp.core.rows import ACTION, ENTITY, KEY, ROW, RowReader
 from odp.core.user_event_items import is_in_table, user_event_items
+from odp.core.user_events import UserEvent
 
 _NOT_SENT = (ROW, KEY, ENTITY, "key_hash", "payload_hash")
 """Columns of the reader's own, which are no part of a rejected row."""

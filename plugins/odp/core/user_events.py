@@ -10,9 +10,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
+
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
 
 from odp.core.exceptions import ReplicaError, SettingsError
+from odp.core.fields import Email, Identifier, Text, Timestamp, read_from, required_from
+from odp.core.records import Record
 
 Sender = Literal["JavaScript tag", "backend"]
 
@@ -68,7 +73,7 @@ EVENT_KINDS: tuple[EventKind, ...] = (
     EventKind("pageview", "", "JavaScript tag", ("page",)),
     EventKind("business", "change_business", "JavaScript tag", ("business_id",)),
 )
-"""The 19 rows, in Commerce's order. Needs are those of ODP's own pages; of events that ODP does not describe, none but the obvious."""
+"""The 19 rows, in Commerce's order. Needs are those that ODP's own pages name; of events they do not name, the obvious ones."""
 
 _BY_NAME = {(kind.type, kind.action): kind for kind in EVENT_KINDS}
 
@@ -111,6 +116,54 @@ def _spelling(type_: str, action: str | None) -> str:
     return "".join(mark for mark in f"{type_}{action or ''}".lower() if mark.isalnum())
 
 
+class UserEvent(Record):
+    """
+    What a person did: one of the events of Commerce's table (``odp.core.user_events``).
+
+    Fields that are not named here, such as a tenant's own columns, become fields of the event.
+    """
+
+    key: ClassVar[tuple[str, ...]] = ("event_source", "event_id", "ts")
+    object_name: ClassVar[str] = "events"
+    object_alias: ClassVar[str] = "event"
+    object_display_name: ClassVar[str] = "Events"
+    standard_fields: ClassVar[frozenset[str]] = frozenset({"product_id", "search_term", "page"})
+    envelope: ClassVar[frozenset[str]] = frozenset(
+        {"event_source", "event_id", "ts", "type", "action"}
+        | {"identifier_email", "identifier_business_user_id", "identifier_vuid"}
+    )
+    reserved: ClassVar[frozenset[str]] = frozenset({"active_event", "identifiers", "idempotence_id"})
+
+    event_source: Identifier = required_from(
+        "register (UserProfile.CreatedOn), login (UserProfile.LastLoginOn) or storefront (StorefrontEvent.Id)"
+    )
+    event_id: Identifier = required_from("UserProfile.Id, which is the person; for storefront events StorefrontEvent.Id")
+    ts: Timestamp = required_from("UserProfile.CreatedOn, UserProfile.LastLoginOn or StorefrontEvent.OccurredOn")
+    type: Text = required_from("StorefrontEvent.Type; account for UserProfile.CreatedOn and UserProfile.LastLoginOn")
+    action: Text | None = read_from(
+        "StorefrontEvent.Action; register for UserProfile.CreatedOn, login for UserProfile.LastLoginOn"
+    )
+    identifier_email: Email | None = read_from(
+        "UserProfile.Email of the person, where e-mail addresses are unique; of guests StorefrontEvent.Email"
+    )
+    identifier_business_user_id: Identifier | None = read_from(
+        "UserProfile.Id, which StorefrontEvent.UserProfileId names; never a guest's"
+    )
+    identifier_vuid: Identifier | None = read_from("StorefrontEvent.Vuid")
+    product_id: Identifier | None = read_from("StorefrontEvent.ProductId")
+    search_term: Text | None = read_from("StorefrontEvent.SearchTerm")
+    page: Text | None = read_from("StorefrontEvent.Page")
+    category: Text | None = read_from("StorefrontEvent.Category")
+    business_id: Identifier | None = read_from("StorefrontEvent.CustomerId")
+
+    @model_validator(mode="after")
+    def _is_in_the_table(self) -> UserEvent:
+        given = [field for field in NEEDED_FIELDS if getattr(self, field) is not None]
+        if sentence := objection(self.type, self.action, given):
+            raise PydanticCustomError("odp_user_event", "{sentence}", {"sentence": sentence})
+        return self
+
+
 def check_sources(sources: Collection[str], absent: Collection[str]) -> None:
     """
     Check that the sources of user events which the settings switch on are there.
@@ -123,11 +176,11 @@ def check_sources(sources: Collection[str], absent: Collection[str]) -> None:
     if not sources:
         raise SettingsError(
             "The export of user events is switched off: the setting user_events names no source.",
-            "Put register, login or storefront into the list user_events in odp_settings; docs/user-events.md says what each sends.",
+            "Put register, login or storefront into its list in odp_settings; docs/user-events.md says what each sends.",
         )
     needed = {"register": "UserProfile.CreatedOn", "login": "UserProfile.LastLoginOn", "storefront": "StorefrontEvent"}
     if missing := [f"{needed[source]} (for {source})" for source in sources if needed[source] in absent]:
         raise ReplicaError(
-            f"The replica lacks {', '.join(missing)}, which the setting user_events asks for, or one of its required columns.",
-            "Take the source out of user_events in odp_settings, or add it: include/sql/storefront_event.sql defines StorefrontEvent.",
+            f"The replica lacks {', '.join(missing)} or required columns of it, which the setting user_events asks for.",
+            "Take the source out of user_events in odp_settings, or add it (include/sql/storefront_event.sql).",
         )
