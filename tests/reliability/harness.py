@@ -8,7 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from odp.core.client import ClientOptions, OdpClient
 from odp.core.event_claims import EventClaims
 from odp.core.exports import Export
 from odp.core.extract import MANIFEST, Selection, extract
+from odp.core.import_bucket import ImportBucket
 from odp.core.ledger import Ledger, account_name
 from odp.core.pacing import LedgerPacer
 from odp.core.parts import load_part, transform_part
@@ -59,6 +60,7 @@ class Pipeline:
     :param timeout: seconds to wait for an answer.
     :param retry_budget: seconds in which a request is retried.
     :param limits: requests per second, by API family.
+    :param bucket: where CSV files go; without it all goes to the REST API.
     """
 
     replica: str
@@ -72,6 +74,7 @@ class Pipeline:
     timeout: float = 5.0
     retry_budget: float = 10.0
     limits: dict[str, float] = field(default_factory=dict)
+    bucket: ImportBucket | None = None
 
     @property
     def account(self) -> str:
@@ -215,8 +218,8 @@ class Run:
     def _retried(self, ledger: Ledger) -> list[str]:
         released: list[str] = []
         if self.export.family == "events":
-            delay = timedelta(minutes=self.pipeline.settings.visibility_delay_minutes)
-            claims = settle_open_claims(EventClaims(ledger), resolver_of(self.export, self.pipeline.client(), delay))
+            resolver = resolver_of(self.export, self.pipeline.client(), self.pipeline.settings)
+            claims = settle_open_claims(EventClaims(ledger), resolver)
             released = [claim.record_key for claim in claims if self.ids is None or claim.record_key in self.ids]
         return list(dict.fromkeys([*open_reject_ids(ledger, self.ids), *released]))
 
@@ -235,6 +238,7 @@ class Run:
                         ledger,
                         batch_size=self.pipeline.batch_size,
                         resend=self.resend,
+                        transport="csv" if self.pipeline.bucket else "rest",
                     )
                 )
 
@@ -256,6 +260,7 @@ class Run:
                         dry_run=self.dry_run,
                         repeated=ledger.delivered_rows(self.run_id, part["part"]) > 0 if repeated is None else repeated,
                         began=run_began(ledger, self.run_id) if self.beside_others else None,
+                        bucket=self.pipeline.bucket,
                     )
                 )
 

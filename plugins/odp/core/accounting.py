@@ -24,7 +24,7 @@ def summarise(
     :param transformed: what transform counted, part by part.
     :param loaded: what load counted, part by part.
     :param delivered: what the ledger counted as acknowledged by ODP.
-    :return: the run's counts, its window, skipped rows by reason, order statuses, and where its rejects lie.
+    :return: the run's counts, its window, skipped rows by reason, order statuses, its CSV files, and where its rejects lie.
     """
     transformed, loaded = list(transformed), list(loaded)
     skipped: Counter[str] = Counter()
@@ -48,6 +48,7 @@ def summarise(
         "order_statuses": [[status, action, count] for (status, action), count in statuses.most_common()],
         "cut_texts": sum(part["cut"] for part in transformed),
         "absent": manifest["absent"],
+        "files": [name for part in loaded for name in part.get("files", ())],
         "reject_files": [part["rejects"] for part in both if part["rejected"] or part["uncertain"]],
     }
 

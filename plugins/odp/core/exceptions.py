@@ -78,6 +78,18 @@ class OdpUnknownOutcomeError(OdpApiError):
         self.answered = answered
 
 
+class BucketError(OdpExportError):
+    """A file could not be put into the bucket that ODP imports from; a later retry may succeed."""
+
+
+class BucketRefusedError(BucketError, CannotSucceedError):
+    """The bucket that ODP imports from does not exist, or its keys may not write there."""
+
+
+class BucketUnknownOutcomeError(BucketError):
+    """A file may or may not have arrived in the bucket that ODP imports from."""
+
+
 class AccountingError(CannotSucceedError):
     """The counts of a run do not add up: extracted is not delivered + unchanged + skipped + rejected."""
 

@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -17,14 +17,16 @@ from odp.core.contract import Column, extended_contract
 from odp.core.custom_plan import CustomPlan
 from odp.core.deliver import Fates, RecordLoader
 from odp.core.deliver_events import EventLoader
+from odp.core.deliver_files import FileLoader
 from odp.core.exceptions import StagingError
 from odp.core.exports import Export
 from odp.core.extract import MANIFEST
+from odp.core.import_bucket import ImportBucket, is_file
 from odp.core.ledger import Ledger
 from odp.core.odp_schema import ensure_schema
 from odp.core.order_lines import ITEM_COLUMNS
 from odp.core.records import Order, Record
-from odp.core.settings import Settings
+from odp.core.settings import Settings, Transport
 from odp.core.staging import FrameWriter, LineWriter, Staging, read_frames
 from odp.core.uncertain import resolver_of
 from odp.core.window import Window
@@ -88,9 +90,10 @@ def transform_part(
     *,
     batch_size: int,
     resend: bool,
+    transport: Transport = "rest",
 ) -> dict[str, Any]:
     """
-    Turn a staged part into upload bodies and rejects, leaving out what ODP has acknowledged as it is.
+    Turn a staged part into upload bodies, or CSV files, and rejects, leaving out what ODP has acknowledged as it is.
 
     :param export: what is sent.
     :param part: the part, as extract listed it.
@@ -99,11 +102,13 @@ def transform_part(
     :param ledger: the export's ledger; it is only read.
     :param batch_size: items in a body, 1 to 500.
     :param resend: whether unchanged records are sent all the same.
+    :param transport: whether they are to be sent to the REST API or as CSV files.
     :return: the part's counts and the names of its files.
     :raises StagingError: if the part does not hold as many rows as were extracted.
     :raises CustomFunctionError: if a team's function for custom properties raises an error.
     """
     from odp.core.changes import ChangeDetector
+    from odp.core.csv_files import CsvFiles
     from odp.core.transform import Transformer
 
     manifest = staging.read_json(MANIFEST)
@@ -126,13 +131,15 @@ def transform_part(
             "Clear the extract task of this run to stage it again."
         )
     with ExitStack() as stack:
+        max_sets = settings.csv.files_of_events if transport == "csv" and settings.csv else 0
+        csv_files = stack.enter_context(CsvFiles(export, contract, staging, number, max_sets)) if max_sets else None
         uploads = _UploadFiles(stack, staging, number, batch_size)
         rejects = stack.enter_context(LineWriter(stack.enter_context(staging.write(rejects_name))))
         file = stack.enter_context(staging.read(part["file"]))
         for chunk in read_frames(file):
             outcome = transformer.transform(chunk, superseded, counts["extracted"], detector.changed, add_custom)
             changes = detector.detect(outcome)
-            uploads.add(changes.uploads)
+            uploads.add(csv_files.take(changes.uploads) if csv_files else changes.uploads)
             for reject in outcome.rejects:
                 rejects.write(reject.as_json())
             for key, entity_id in changes.uncertain:
@@ -146,7 +153,9 @@ def transform_part(
             )
             skipped.update(outcome.skipped)
             statuses.update(outcome.statuses)
-        listed = uploads.close()
+        for path, left_over in csv_files.close() if csv_files else ():
+            uploads.add({path: left_over})
+        listed = [*uploads.close(), *(csv_files.listed if csv_files else ())]
     return {
         "part": number,
         "uploads": listed,
@@ -217,6 +226,7 @@ def load_part(
     dry_run: bool,
     repeated: bool,
     began: datetime | None = None,
+    bucket: ImportBucket | None = None,
 ) -> dict[str, Any]:
     """
     Send a part's bodies to ODP and record what it acknowledges.
@@ -231,7 +241,9 @@ def load_part(
     :param dry_run: send and claim nothing; the bodies stay where transform wrote them.
     :param repeated: whether an earlier try may have delivered some of it.
     :param began: when the run began, if other runs of the export may deliver at the same time.
-    :return: the part's counts: ``delivered`` (as the ledger counts), ``rejected``, ``unchanged``, ``uncertain``, ``not_sent``.
+    :param bucket: where ODP imports CSV files from, if transform wrote some.
+    :return: the part's counts: ``delivered`` (as the ledger counts), ``rejected``, ``unchanged``, ``uncertain``, ``not_sent``;
+        ``files``, the names of the CSV files.
     :raises OdpForbiddenError: if the key may not upload.
     :raises OdpUnavailableError: if ODP did not take a body within the retry budget.
     """
@@ -250,13 +262,20 @@ def load_part(
         if created := ensure_schema(client, contract):
             log.info("Created in ODP: %s", ", ".join(created))
     records = RecordLoader(client, ledger, run_id, number, repeated=repeated, began=began)
-    resolver = resolver_of(export, client, timedelta(minutes=settings.visibility_delay_minutes))
+    resolver = resolver_of(export, client, settings)
     events = EventLoader(client, ledger, resolver, run_id, number)
     fates = Fates()
     for upload in uploads:
+        if is_file(upload):
+            continue
         with staging.read(upload["bodies"]) as bodies, staging.read(upload["states"]) as states:
             loader = events if upload["path"] == "/events" else records
             fates.add(loader.load(upload["path"], read_bodies(bodies, states)))
+    files: list[str] = []
+    if bucket:
+        file_loader = FileLoader(bucket, ledger, staging, run_id, number)
+        fates.add(file_loader.load(uploads))
+        files = file_loader.files
     if repeated and export.family != "events":
         # Every row is acknowledged or refused by now. Of a key that another part has sent in another form since, the ledger
         # cannot tell whether the earlier try has counted it already.
@@ -283,4 +302,5 @@ def load_part(
         "unchanged": fates.unchanged,
         "uncertain": len(fates.uncertain),
         "rejects": rejects_name,
+        "files": files,
     }

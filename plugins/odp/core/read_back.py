@@ -21,6 +21,7 @@ from odp.core.bodies import Body, ItemState, read_bodies
 from odp.core.client import OdpClient
 from odp.core.exceptions import OdpApiError
 from odp.core.exports import Export
+from odp.core.import_bucket import is_file, read_records
 from odp.core.staging import Staging
 from odp.core.user_events import UserEvent
 
@@ -78,6 +79,8 @@ def sample_delivered(
     :return: record key and item of each.
     """
     chooser = random.Random(seed)  # noqa: S311 - a sample, not a secret
+    files = [upload for upload in uploads if is_file(upload) and upload["rows"]]
+    uploads = [upload for upload in uploads if not is_file(upload)]
     requests = sum(upload["requests"] for upload in uploads)
     wanted = set(chooser.sample(range(requests), min(requests, size)))
     each = -(-size // max(len(wanted), 1))
@@ -87,7 +90,10 @@ def sample_delivered(
             records = list(zip(ItemState.read(body.states), orjson.loads(body.content), strict=True))
             good = [(state.record_key, item) for state, item in records if state.closes and state.record_key not in left_out]
             chosen += chooser.sample(good, min(each, len(good)))
-    return chosen[:size]
+    for upload in files:
+        positions = set(chooser.sample(range(upload["items"]), min(upload["items"], -(-size // len(files)))))
+        chosen += [(key, item) for key, item in read_records(upload, staging, positions) if key not in left_out]
+    return chosen[:size] if not files else chooser.sample(chosen, min(len(chosen), size))
 
 
 def _all_bodies(uploads: Sequence[Mapping[str, Any]], staging: Staging) -> Iterator[Body]:
@@ -96,18 +102,20 @@ def _all_bodies(uploads: Sequence[Mapping[str, Any]], staging: Staging) -> Itera
             yield from read_bodies(bodies, states)
 
 
-def read_back(client: OdpClient, export: Export, records: Sequence[tuple[str, Any]]) -> ReadBack:
+def read_back(client: OdpClient, export: Export, records: Sequence[tuple[str, Any]], *, patience: float = 0.0) -> ReadBack:
     """
     Look records up in ODP, a few times if they are not visible at once.
 
     :param client: the account; reads need its private key.
     :param export: what was sent.
     :param records: record key and item of each.
+    :param patience: seconds in which what is not visible is looked for beyond the usual few times.
     """
     if export.contract is UserEvent:
         return ReadBack(note="ODP has no call that reads single user events.")
     result = ReadBack(checked=len(records))
     waiting = list(records)
+    until = time.monotonic() + patience
     try:
         for attempt in itertools.count(1):
             unseen = []
@@ -121,9 +129,9 @@ def read_back(client: OdpClient, export: Export, records: Sequence[tuple[str, An
                 else:
                     result.same += 1
             waiting = unseen
-            if not waiting or attempt == ATTEMPTS:
+            if not waiting or (attempt >= ATTEMPTS and time.monotonic() >= until):
                 break
-            time.sleep(SECONDS_BETWEEN_ATTEMPTS)
+            time.sleep(SECONDS_BETWEEN_ATTEMPTS * max(1, attempt // ATTEMPTS))
     except OdpApiError as error:
         result.note = str(error)
     result.not_visible = [key for key, _ in waiting]

@@ -12,6 +12,9 @@ from odp.core.exceptions import SettingsError
 
 VARIABLE_NAME = "odp_settings"
 
+Transport = Literal["rest", "csv"]
+"""How an export sends: to ODP's REST API, or as CSV files into the bucket that ODP imports from."""
+
 EMAIL = "email"
 """The notifier that needs no import path: Airflow's SmtpNotifier."""
 
@@ -51,6 +54,34 @@ class Notification(BaseModel):
         return self
 
 
+class CsvImport(BaseModel):
+    """The bucket that ODP imports CSV files from. Its names are in ODP's integrations, on the tile of AWS."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    bucket: str = Field(min_length=1, description="Name of the bucket, such as zaius-incoming.")
+    tracker_id: str = Field(
+        pattern=r"^[^/\s.]+$",
+        description="The account's tracker id, which is the public part of its API key: the folder that ODP looks into.",
+    )
+    aws_conn_id: str = Field(default="aws_default", description="Airflow connection with the access keys of the bucket.")
+    region_name: str | None = Field(default=None, description="AWS region of the bucket; empty: that of the connection.")
+    import_hours: float = Field(
+        default=24.0,
+        ge=0.0,
+        description="How long ODP may take to import a file; only after it do events that ODP does not show count as lost.",
+    )
+    follow_minutes: float = Field(
+        default=5.0, ge=0.0, description="How long reconcile waits for ODP to show the sample of what was uploaded."
+    )
+    files_of_events: int = Field(
+        default=32,
+        ge=1,
+        le=500,
+        description="Most files of events of a part; events with rarer sets of columns go to the REST API.",
+    )
+
+
 class ExportSettings(BaseModel):
     """What one export does differently."""
 
@@ -62,6 +93,8 @@ class ExportSettings(BaseModel):
     notify: tuple[Notification, ...] | None = Field(default=None, description="Instead of the notify list for all exports.")
     custom: CustomSettings = Field(
         default_factory=CustomSettings, description="Custom properties: fields that the standard mapping does not have."
+    transport: Transport = Field(
+        default="rest", description="How the export's own DAG sends: rest, to ODP's API; csv, as files in the bucket csv names."
     )
 
 
@@ -164,6 +197,7 @@ class Settings(BaseModel):
         description="What user_event_odp_export sends: registrations, logins, storefront events; empty switches it off.",
     )
     notify: tuple[Notification, ...] = Field(default=(), description="Who is told how runs ended.")
+    csv: CsvImport | None = Field(default=None, description="The bucket for exports whose transport is csv.")
     exports: dict[str, ExportSettings] = Field(
         default_factory=dict, description="Settings of single exports, by the id of their DAG."
     )
@@ -178,6 +212,12 @@ class Settings(BaseModel):
             known = ", ".join(export.dag_id for export in exports)
             raise ValueError(f"there is no export {', '.join(sorted(unknown))}; the exports are {known}")
         return value
+
+    @model_validator(mode="after")
+    def _has_a_bucket(self) -> Settings:
+        if self.csv is None and (lacking := [name for name, own in self.exports.items() if own.transport == "csv"]):
+            raise ValueError(f"the transport of {', '.join(lacking)} is csv, so csv has to name a bucket and a tracker_id")
+        return self
 
     def for_export(self, dag_id: str) -> ExportSettings:
         """

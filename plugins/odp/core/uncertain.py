@@ -19,6 +19,7 @@ from odp.core.event_claims import Claim, ClaimKey, EventClaims
 from odp.core.exceptions import OdpApiError
 from odp.core.exports import Export
 from odp.core.records import Order
+from odp.core.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -99,16 +100,18 @@ class HoldingResolver(Resolver):
         return dict.fromkeys((claim.key for claim in claims), None)
 
 
-def resolver_of(export: Export, client: OdpClient, visibility_delay: timedelta) -> Resolver:
+def resolver_of(export: Export, client: OdpClient, settings: Settings) -> Resolver:
     """
     Return what finds out whether ODP has the events of an export.
 
     :param export: the export.
     :param client: the account.
-    :param visibility_delay: how long an acknowledged event may stay invisible.
+    :param settings: how long an acknowledged event may stay invisible, and how long ODP may take to import a file.
     """
-    kind = Resolver if export.contract is Order else HoldingResolver
-    return kind(client, visibility_delay)
+    delay = timedelta(minutes=settings.visibility_delay_minutes)
+    if settings.csv and settings.for_export(export.dag_id).transport == "csv":
+        delay = max(delay, timedelta(hours=settings.csv.import_hours))
+    return (Resolver if export.contract is Order else HoldingResolver)(client, delay)
 
 
 def _data(answer: bytes) -> dict[str, Any] | None:

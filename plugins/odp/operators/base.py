@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from odp.core.exceptions import CannotSucceedError, SettingsError
 from odp.core.exports import Export, get_export
-from odp.core.settings import VARIABLE_NAME, Settings, read_settings
+from odp.core.settings import VARIABLE_NAME, Settings, Transport, read_settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -111,6 +111,14 @@ class ExportStageOperator(OdpOperator):
     def export(self) -> Export:
         """The export this stage belongs to."""
         return get_export(self.export_id)
+
+    def transport(self, context: Context) -> Transport:
+        """
+        Return how the stage sends: as the settings say in the export's own DAG; repairs and real time use the REST API.
+
+        :param context: the task's context.
+        """
+        return self.settings.for_export(self.export_id).transport if context["dag"].dag_id == self.export_id else "rest"
 
     def open_ledger(self) -> Ledger:
         """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -86,8 +85,8 @@ class CommerceExtractOperator(CommerceReadOperator):
 
         released: list[str] = []
         if self.export.family == "events":
-            delay = timedelta(minutes=self.settings.visibility_delay_minutes)
-            claims = settle_open_claims(EventClaims(ledger), resolver_of(self.export, self.odp_hook.get_client(), delay))
+            resolver = resolver_of(self.export, self.odp_hook.get_client(), self.settings)
+            claims = settle_open_claims(EventClaims(ledger), resolver)
             released = [claim.record_key for claim in claims if ids is None or claim.record_key in ids]
         retried = list(dict.fromkeys([*open_reject_ids(ledger, ids), *released]))
         if retried:

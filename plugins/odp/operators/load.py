@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from odp.core.exceptions import SettingsError
 from odp.operators.base import ExportStageOperator
 from odp.operators.links import ExportPageLink, OdpAccountLink
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
+
+    from odp.hooks.import_bucket import OdpImportBucket
 
 
 class OdpLoadOperator(ExportStageOperator):
@@ -56,6 +59,7 @@ class OdpLoadOperator(ExportStageOperator):
                 repeated=ledger.delivered_rows(run, self.transformed["part"]) > 0,
                 # Of an export's own DAG, one run at a time is under way.
                 began=None if run == context["run_id"] else run_began(ledger, run),
+                bucket=self._import_bucket(),
             )
             count_settled(ledger, run, counts["part"], settled_rows(self.transformed, counts))
         self.log.info(
@@ -67,7 +71,23 @@ class OdpLoadOperator(ExportStageOperator):
             counts["uncertain"],
             counts["not_sent"],
         )
+        for name in counts.get("files", ()):
+            self.log.info("In the bucket: %s", name)
         return counts
+
+    def _import_bucket(self) -> OdpImportBucket | None:
+        """Return where the CSV files of the part go; nothing, if it has none."""
+        from odp.core.import_bucket import is_file
+        from odp.hooks.import_bucket import OdpImportBucket
+
+        if not any(map(is_file, self.transformed["uploads"])):
+            return None
+        if self.settings.csv is None:
+            raise SettingsError(
+                "The staged files are CSV, but the setting csv is gone: nobody knows the bucket.",
+                "Put csv back into odp_settings, or clear the transform task to send them to the REST API.",
+            )
+        return OdpImportBucket(self.settings.csv)
 
     def get_openlineage_facets_on_start(self) -> OperatorLineage:
         """Return the staged files and what is written in ODP, for Airflow's OpenLineage provider."""

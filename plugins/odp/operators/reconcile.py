@@ -95,8 +95,12 @@ class OdpReconcileOperator(ExportStageOperator):
         records = sample_delivered(uploads, staging, self.settings.read_back_sample, self.run_name(context), left_out)
         if not records:
             return {}
-        result = read_back(self.odp_hook.get_client(), self.export, records).as_dict()
+        # ODP imports files later than it takes requests.
+        patience = 60 * self.settings.csv.follow_minutes if summary["files"] and self.settings.csv else 0.0
+        result = read_back(self.odp_hook.get_client(), self.export, records, patience=patience).as_dict()
         self.log.info("Read back from ODP: %s", result)
+        if summary["files"] and result["not_visible"]:
+            self.log.warning("ODP does not show all of the sample yet. Its Activity Log says more about %s", summary["files"])
         return result
 
     def _report(self, summary: dict[str, Any]) -> None:

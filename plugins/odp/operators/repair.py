@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator, Variable
@@ -66,14 +65,13 @@ class OdpRepairExtractOperator(CommerceExtractOperator):
     def run_stage(self, context: Context) -> list[dict[str, Any]]:
         """Prepare the ledger, and extract."""
         from odp.core.repair import prepare_repair
-        from odp.core.uncertain import Resolver
+        from odp.core.uncertain import resolver_of
 
-        delay = timedelta(minutes=self.settings.visibility_delay_minutes)
         with self.open_ledger() as ledger:
             entities = prepare_repair(
                 self.export,
                 ledger,
-                Resolver(self.odp_hook.get_client(), delay),
+                resolver_of(self.export, self.odp_hook.get_client(), self.settings),
                 self.staging(context, COMPARISON),
                 self.run_name(context),
             )

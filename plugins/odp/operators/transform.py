@@ -46,6 +46,7 @@ class OdpTransformOperator(ExportStageOperator):
                 ledger,
                 batch_size=self.odp_hook.options.batch_size,
                 resend=bool(context["params"].get("Resend")),
+                transport=self.transport(context),
             )
             count_settled(ledger, self.run_name(context), counts["part"], settled_rows(counts))
         self.log.info(
