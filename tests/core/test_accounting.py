@@ -71,6 +71,7 @@ class TestSummarise:
             "order_statuses": [],
             "cut_texts": 7,
             "absent": ["Brand"],
+            "files": [],
             "reject_files": ["r-0", "r-1", "o-0", "o-1"],
         }
         check_counts(summary)
