@@ -29,8 +29,8 @@ def main() -> None:
     given = parser.parse_args()
     columns = ("Export", "Transport", "Rows", "Requests or files", "Rows by REST", "MB sent", "transform, CPU s", "load, CPU s")
     columns += ("load, s", "Peak MB")
-    print(f"| {' | '.join(columns)} |
-{'|---' * len(columns)}|")
+    print("|", " | ".join(columns), "|")
+    print("|---" * len(columns) + "|")
     with BenchmarkWorld(FOLDER) as world, S3Server("zaius-incoming") as s3:
         for workload in (PROFILES, CUSTOMERS, PRODUCTS, ORDERS):
             for transport in ("rest", "csv"):
