@@ -27,8 +27,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.csv_to_s3", description="REST and CSV side by side.")
     parser.add_argument("--rows", type=int, default=200_000)
     given = parser.parse_args()
-    columns = ("Export", "Transport", "Rows", "Requests or files", "Rows by REST", "MB sent", "transform, CPU s", "load, CPU s")
-    columns += ("load, s", "Peak MB")
+    columns = ["Export", "Transport", "Rows", "Requests or files", "Rows by REST", "MB sent", "transform, CPU s", "load, CPU s"]
+    columns += ["load, s", "Peak MB"]
     print("|", " | ".join(columns), "|")
     print("|---" * len(columns) + "|")
     with BenchmarkWorld(FOLDER) as world, S3Server("zaius-incoming") as s3:

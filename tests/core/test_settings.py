@@ -130,6 +130,39 @@ def test_a_wrong_receiver_is_refused(entry: dict[str, Any], problem: str) -> Non
         read_settings({"notify": [entry]})
 
 
+BUCKET = {"bucket": "zaius-incoming", "tracker_id": "pubKEY123"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"exports": {"order_odp_export": {"transport": "csv"}}}, "the transport of order_odp_export is csv, so csv has to name"),
+        ({"exports": {"order_odp_export": {"transport": "ftp"}}}, "exports.order_odp_export.transport"),
+        ({"csv": {"bucket": "zaius-incoming"}}, "csv.tracker_id"),
+        ({"csv": {**BUCKET, "tracker_id": "pubKEY123.secret"}}, "csv.tracker_id"),
+        ({"csv": {**BUCKET, "tracker_id": "a/b"}}, "csv.tracker_id"),
+        ({"csv": {**BUCKET, "bucket": ""}}, "csv.bucket"),
+        ({"csv": {**BUCKET, "files_of_events": 0}}, "csv.files_of_events"),
+        ({"user_events": ["logout"]}, "user_events.0"),
+    ],
+)
+def test_a_wrong_transport_bucket_or_source_is_refused(settings: dict[str, Any], problem: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        read_settings(settings)
+    assert problem in str(error.value)
+    assert "secret" not in str(error.value)
+
+
+def test_exports_go_by_rest_unless_they_are_told_otherwise() -> None:
+    settings = read_settings({"csv": BUCKET, "exports": {"product_odp_export": {"transport": "csv"}}})
+    assert settings.for_export("product_odp_export").transport == "csv"
+    assert settings.for_export("order_odp_export").transport == "rest"
+
+
+def test_the_optional_export_may_have_settings_of_its_own() -> None:
+    assert read_settings({"exports": {"user_event_odp_export": {"look_back_days": 2}}}).user_events == ()
+
+
 def test_one_export_may_differ() -> None:
     everybody = [{"condition": "failure", "to": "all@example.com"}]
     settings = read_settings({"notify": everybody, "exports": {"order_odp_export": {"notify": [], "look_back_days": 2}}})

@@ -93,6 +93,7 @@ class ExportSettings(BaseModel):
     notify: tuple[Notification, ...] | None = Field(default=None, description="Instead of the notify list for all exports.")
     custom: CustomSettings = Field(
         default_factory=CustomSettings, description="Custom properties: fields that the standard mapping does not have."
+    )
     transport: Transport = Field(
         default="rest", description="How the export's own DAG sends: rest, to ODP's API; csv, as files in the bucket csv names."
     )
