@@ -20,7 +20,7 @@ from sandbox.s3 import S3Server
 from tests.operators.conftest import Stages
 
 ERRORS = [error for error in vars(exceptions).values() if isinstance(error, type) and issubclass(error, OdpExportError)]
-WORTH_A_RETRY = {
+WORTH_A_RETRY = {"BucketError", "BucketUnknownOutcomeError", 
     *("OdpExportError", "OdpApiError", "OdpUnavailableError", "OdpUnknownOutcomeError"),
     *("ReplicaTimeoutError", "StagingError", "CustomFunctionError"),
 }

@@ -243,7 +243,7 @@ def load_part(
     :param began: when the run began, if other runs of the export may deliver at the same time.
     :param bucket: where ODP imports CSV files from, if transform wrote some.
     :return: the part's counts: ``delivered`` (as the ledger counts), ``rejected``, ``unchanged``, ``uncertain``, ``not_sent``;
-        ``files``, the names of the CSV files.
+        ``files``, the names of the CSV files, if there are some.
     :raises OdpForbiddenError: if the key may not upload.
     :raises OdpUnavailableError: if ODP did not take a body within the retry budget.
     """
@@ -302,5 +302,5 @@ def load_part(
         "unchanged": fates.unchanged,
         "uncertain": len(fates.uncertain),
         "rejects": rejects_name,
-        "files": files,
+        **({"files": files} if files else {}),
     }
