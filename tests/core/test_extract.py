@@ -199,6 +199,7 @@ class TestSelection:
             "as_of": NOW,
             "email_mode": "non_unique",
             "site_url": "https://shop.example.com",
+            "user_events": [],
         }
         everything = Selection(window=Window(), as_of=NOW).parameters(Settings())
         assert (everything["everything"], everything["all_ids"], everything["ids"], everything["numbers"]) == (True, True, [], [])

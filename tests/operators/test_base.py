@@ -20,9 +20,9 @@ from sandbox.s3 import S3Server
 from tests.operators.conftest import Stages
 
 ERRORS = [error for error in vars(exceptions).values() if isinstance(error, type) and issubclass(error, OdpExportError)]
-WORTH_A_RETRY = {"BucketError", "BucketUnknownOutcomeError", 
+WORTH_A_RETRY = {
     *("OdpExportError", "OdpApiError", "OdpUnavailableError", "OdpUnknownOutcomeError"),
-    *("ReplicaTimeoutError", "StagingError", "CustomFunctionError"),
+    *("ReplicaTimeoutError", "StagingError", "CustomFunctionError", "BucketError", "BucketUnknownOutcomeError"),
 }
 
 

@@ -352,12 +352,26 @@ def test_records_are_confirmed_when_all_of_their_files_are_there(
         run.load()
     assert by_csv.query("SELECT count(*) FROM record_state") == [(1,)]  # one has a line break, which goes by REST
     run.load()
+    uploaded = list(failing.names)
     run.load()  # cleared by hand
+    assert failing.names == uploaded
     run.reconcile()
     assert fates(run) == {"extracted": 12, "delivered": 12}
     assert len(set(failing.names)) == sum(map(is_file, run.transformed[0]["uploads"]))
     imports(odp)
     assert len(odp.dump("objects/warehouses")) == 12
+
+
+def test_a_run_that_is_cleared_and_read_anew_uploads_what_has_changed_since(
+    by_csv: Pipeline, changing: Pipeline, odp: Any, imports: Any
+) -> None:
+    pipeline = replace(by_csv, replica=changing.replica)
+    run = pipeline.run(WAREHOUSES)
+    imports(odp)
+    pipeline.change("UPDATE Warehouse SET Name = 'renamed' WHERE Id = (SELECT min(Id::text)::uuid FROM Warehouse)")
+    run.all()
+    imports(odp)
+    assert [row["name"] for row in odp.dump("objects/warehouses")].count("renamed") == 1
 
 
 def test_a_dry_run_uploads_nothing(by_csv: Pipeline, s3: S3Server, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ What ODP has acknowledged, open claims and open rejects stay.
 
 An order is uncertain when the answer to one of its events was lost and ODP cannot be asked, or does not say. Look the order up in
 ODP, then trigger this DAG with `DeliveredOrders` (it is there: nothing is sent again) or `NotDeliveredOrders` (it is not: the
-next run of the order export sends it).
+next run of the order export sends it). User events are named by their record keys; no run settles them by itself.
 """
 
 CONSISTENCY_DOC = """\

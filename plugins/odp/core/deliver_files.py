@@ -45,15 +45,17 @@ class FileLoader:
     :param staging: the run's folder.
     :param run_id: the run.
     :param part: the part.
+    :param repeated: whether an earlier try may have uploaded some of it: records that it has are not uploaded again.
     """
 
-    def __init__(self, bucket: ImportBucket, ledger: Ledger, staging: Staging, run_id: str, part: int) -> None:
+    def __init__(self, bucket: ImportBucket, ledger: Ledger, staging: Staging, run_id: str, part: int, *, repeated: bool) -> None:
         self._bucket = bucket
         self._ledger = ledger
         self._claims = EventClaims(ledger)
         self._staging = staging
         self._run_id = run_id
         self._part = part
+        self._repeated = repeated
         self.files: list[str] = []
 
     def load(self, uploads: Sequence[Mapping[str, Any]]) -> Fates:
@@ -75,7 +77,9 @@ class FileLoader:
         if not uploads:
             return Fates()
         with self._staging.read(uploads[0]["states"]) as file:
-            states = b"".join(read_frames(file))
+            blocks = list(read_frames(file))
+        if self._repeated and all(map(self._is_confirmed, blocks)):
+            return Fates()
         for upload in uploads:
             with (
                 self._staging.read(upload["bodies"]) as staged,
@@ -84,8 +88,15 @@ class FileLoader:
                 self._bucket.put(file_.name, file_.content, repeatable=True)
                 self.files.append(file_.name)
         # Only now: a record may have columns in each of the files.
-        self._ledger.confirm_records(self._run_id, self._part, states, uploads[0]["rows"])
+        self._ledger.confirm_records(self._run_id, self._part, b"".join(blocks), uploads[0]["rows"])
         return Fates()
+
+    def _is_confirmed(self, block: bytes) -> bool:
+        """Whether this run has uploaded records as they are before."""
+        states = ItemState.read(block)
+        known = self._ledger.acknowledged([state.key_hash for state in states])
+        delivered = {(key, payload) for key, payload, run_id in known.iter_rows() if run_id == self._run_id}
+        return all((state.key_hash, state.payload_hash) in delivered for state in states)
 
     def _load_events(self, upload: Mapping[str, Any]) -> Fates:
         """Claim the events of a file, upload it, and confirm them; if it did not arrive, give the claims up."""

@@ -273,7 +273,7 @@ def load_part(
             fates.add(loader.load(upload["path"], read_bodies(bodies, states)))
     files: list[str] = []
     if bucket:
-        file_loader = FileLoader(bucket, ledger, staging, run_id, number)
+        file_loader = FileLoader(bucket, ledger, staging, run_id, number, repeated=repeated)
         fates.add(file_loader.load(uploads))
         files = file_loader.files
     if repeated and export.family != "events":

@@ -24,7 +24,7 @@ def is_in_table() -> pl.Expr:
     ).fill_null(value=False)
 
 
-def user_event_items(names: Sequence[str], key: Sequence[str]) -> pl.Expr:
+def user_event_items(names: Sequence[str | pl.Expr], key: Sequence[str]) -> pl.Expr:
     """
     Return the items of ``POST /events``.
 
