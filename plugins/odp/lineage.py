@@ -48,6 +48,16 @@ def staged_files(root: Any, export: Export) -> Dataset:
     return Dataset(namespace=f"{folder.scheme}://{folder.netloc}", name=folder.path.lstrip("/"))
 
 
+def import_folder(bucket: str, tracker_id: str) -> Dataset:
+    """
+    Return the folder of CSV files that ODP imports from.
+
+    :param bucket: name of the bucket.
+    :param tracker_id: the account's folder in it.
+    """
+    return Dataset(namespace=f"s3://{bucket}", name=tracker_id)
+
+
 def odp_targets(hook: OdpHook, export: Export) -> list[Dataset]:
     """
     Return what an export writes in ODP, by the paths of its API.

@@ -71,7 +71,8 @@ class TestSummarise:
             "order_statuses": [],
             "cut_texts": 7,
             "absent": ["Brand"],
-            "files": [],
+            "files": 0,
+            "file_examples": [],
             "reject_files": ["r-0", "r-1", "o-0", "o-1"],
         }
         check_counts(summary)

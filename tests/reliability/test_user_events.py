@@ -16,7 +16,10 @@ from odp.core.exports import USER_EVENTS
 from odp.core.maintenance import decide_uncertain
 from odp.core.settings import Settings
 from odp.core.window import Window
+from odp.hooks.import_bucket import OdpImportBucket
 from odp.sql_files import SQL_DIR
+from sandbox.csv_import import CsvImport
+from sandbox.s3 import S3Server
 from sandbox.world import World
 from tests.reliability.conftest import SEARCH_PATH
 from tests.reliability.harness import Pipeline, Run, fates
@@ -164,6 +167,24 @@ def test_it_is_off_until_a_source_is_named_and_there(people: Pipeline, odp: Any)
         assert [event["identifiers"] for event in odp.dump("events")] == [{"business_user_id": ANA}]
     finally:
         people.change("ALTER TABLE storefront_event_elsewhere RENAME TO StorefrontEvent")
+
+
+def test_by_csv_they_are_the_same_and_go_out_once(people: Pipeline, odp: Any, s3: S3Server, tmp_path: Path) -> None:
+    happen(people, 1, "product", "detail", ProductId="p-1")
+    happen(people, 2, "pageview", None, Page="/", UserProfileId=None, Vuid="ab-cd")
+    settings = Settings(user_events=ALL.user_events, csv={"bucket": s3.bucket, "tracker_id": tmp_path.name})
+    assert settings.csv
+    by_csv = replace(people, settings=settings, bucket=OdpImportBucket(settings.csv))
+
+    assert fates(by_csv.run(USER_EVENTS)) == {"extracted": 7, "delivered": 5, "skipped": 2}
+    assert odp.dump("events") == []
+    CsvImport(s3.client, s3.bucket, odp, tmp_path.name).run()
+    by_rest = people.start(USER_EVENTS, resend=True)
+    by_rest.extract()
+    people.query("TRUNCATE event_delivery, record_state")
+    by_rest.transform()
+    assert sorted(odp.dump("events"), key=str) == sorted(by_rest.items(), key=str)
+    assert len(odp.dump("events")) == 5
 
 
 def test_a_column_of_the_tenant_becomes_a_field_of_the_event(people: Pipeline, odp: Any) -> None:

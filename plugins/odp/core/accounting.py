@@ -13,6 +13,9 @@ from odp.core.exceptions import AccountingError, TooManyRejectsError
 from odp.core.run_history import FATES, KeptReject
 from odp.core.staging import Staging, read_lines
 
+_FILE_EXAMPLES = 20
+"""Names of CSV files in a run's summary; each load task has its own in full."""
+
 
 def summarise(
     manifest: dict[str, Any], transformed: Iterable[dict[str, Any]], loaded: Iterable[dict[str, Any]], *, delivered: int
@@ -33,6 +36,7 @@ def summarise(
         skipped.update(part["skipped"])
         statuses.update({(status, action): count for status, action, count in part["statuses"]})
     both = (*transformed, *loaded)
+    files = [name for part in loaded for name in part.get("files", ())]
     return {
         "export": manifest["export"],
         "window": manifest["window"],
@@ -48,7 +52,8 @@ def summarise(
         "order_statuses": [[status, action, count] for (status, action), count in statuses.most_common()],
         "cut_texts": sum(part["cut"] for part in transformed),
         "absent": manifest["absent"],
-        "files": [name for part in loaded for name in part.get("files", ())],
+        "files": len(files),
+        "file_examples": files[:_FILE_EXAMPLES],
         "reject_files": [part["rejects"] for part in both if part["rejected"] or part["uncertain"]],
     }
 

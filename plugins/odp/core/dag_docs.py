@@ -77,6 +77,7 @@ Checks everything that the exports need. Trigger it after the connections are de
 | ledger | reachable, of this version, writable, in a database of its own |
 | ODP | address, key, region, and which APIs the key's usage plan lets it use |
 | schema | objects, fields, identifier and relations; what is missing is created, unless `create_schema` is off or with `DryRun` |
+| CSV | the bucket of exports whose `transport` is `csv` can be reached |
 | Airflow | the exports' DAGs are there and unpaused |
 
 Nothing else is written: ODP's upload APIs are asked with an empty list. Limits and quotas of a usage plan cannot be seen so. Once

@@ -81,6 +81,25 @@ class OdpImportBucket:
         except (BotoCoreError, ClientError) as error:
             raise BucketError(f"It cannot be seen whether {self.location(name)} is there: {error}.", _CHECKS) from None
 
+    def check(self) -> None:
+        """
+        Look whether the bucket can be reached, without writing to it.
+
+        :raises BucketRefusedError: if it does not exist.
+        :raises BucketError: if it cannot be reached, or the keys may not look into it.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        bucket = self._settings.bucket
+        try:
+            self._hook.get_conn().head_bucket(Bucket=bucket)
+        except ClientError as error:
+            if error.response["ResponseMetadata"].get("HTTPStatusCode") == 404:
+                raise BucketRefusedError(f"There is no bucket {bucket}.", _CHECKS) from None
+            raise BucketError(f"The keys may not look into the bucket {bucket}: {error}.", _CHECKS) from None
+        except BotoCoreError as error:
+            raise BucketError(f"The bucket {bucket} cannot be reached: {error}.", _CHECKS) from None
+
     def _key(self, name: str) -> str:
         return f"{self._settings.tracker_id}/{name}"
 

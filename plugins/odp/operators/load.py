@@ -93,8 +93,10 @@ class OdpLoadOperator(ExportStageOperator):
         """Return the staged files and what is written in ODP, for Airflow's OpenLineage provider."""
         from airflow.providers.openlineage.extractors import OperatorLineage
 
-        from odp.lineage import odp_targets, staged_files
+        from odp.core.import_bucket import is_file
+        from odp.lineage import import_folder, odp_targets, staged_files
 
-        return OperatorLineage(
-            inputs=[staged_files(self.staging_root(), self.export)], outputs=odp_targets(self.odp_hook, self.export)
-        )
+        outputs = odp_targets(self.odp_hook, self.export)
+        if self.settings.csv and any(map(is_file, self.transformed["uploads"])):
+            outputs.append(import_folder(self.settings.csv.bucket, self.settings.csv.tracker_id))
+        return OperatorLineage(inputs=[staged_files(self.staging_root(), self.export)], outputs=outputs)

@@ -92,6 +92,7 @@ class OdpPreflightOperator(OdpOperator):
             open_account=self._open_account,
             dry_run=bool(context["params"].get("DryRun")),
         ).run()
+        yield from self._check_bucket(settings)
         yield from self._check_dags(context)
 
     def _open_account(self) -> Account:
@@ -102,6 +103,25 @@ class OdpPreflightOperator(OdpOperator):
                 f"There is no connection {self.odp_conn_id}.",
                 "Define it, of type Optimizely Data Platform, with the private API key as its password.",
             ) from error
+
+    def _check_bucket(self, settings: Settings) -> Iterator[Finding]:
+        """Look into the bucket of the exports whose transport is csv, without writing to it."""
+        from odp.core.exceptions import BucketError, BucketRefusedError
+        from odp.core.preflight_report import Finding, failure_of
+        from odp.hooks.import_bucket import OdpImportBucket
+
+        exports = [dag_id for dag_id, own in settings.exports.items() if own.transport == "csv"]
+        if not exports or settings.csv is None:
+            return
+        area, subject = "CSV", f"bucket {settings.csv.bucket}"
+        try:
+            OdpImportBucket(settings.csv).check()
+        except (SettingsError, BucketRefusedError, AirflowNotFoundException) as error:
+            yield failure_of(error, area, subject, exports)
+        except BucketError as error:
+            yield failure_of(error, area, subject, exports, "warning")
+        else:
+            yield Finding(area=area, subject=subject, verdict="ok", cause="It can be reached with the keys of its connection.")
 
     def _check_dags(self, context: Context) -> Iterator[Finding]:
         """Tell which exports are paused or unknown: a run of theirs would wait for ever."""

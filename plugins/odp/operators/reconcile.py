@@ -100,7 +100,9 @@ class OdpReconcileOperator(ExportStageOperator):
         result = read_back(self.odp_hook.get_client(), self.export, records, patience=patience).as_dict()
         self.log.info("Read back from ODP: %s", result)
         if summary["files"] and result["not_visible"]:
-            self.log.warning("ODP does not show all of the sample yet. Its Activity Log says more about %s", summary["files"])
+            self.log.warning(
+                "ODP does not show all of the sample yet. Its Activity Log says more about %s", summary["file_examples"]
+            )
         return result
 
     def _report(self, summary: dict[str, Any]) -> None:
