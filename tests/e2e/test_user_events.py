@@ -57,6 +57,15 @@ def test_the_page_lists_the_table_and_the_columns() -> None:
     assert named == {column.name for column in TABLES["StorefrontEvent"].columns}
 
 
+def test_the_page_s_command_has_parameters_that_are_known() -> None:
+    from odp.core.parameters import refuse_unknown_parameters
+    from odp.core.window import read_time
+
+    (conf,) = map(json.loads, re.findall(r"airflow dags trigger \S+ -c '(\{.+\})'", PAGE))
+    refuse_unknown_parameters(conf)
+    assert read_time("EndDate", conf["EndDate"]).year == 2026
+
+
 def test_the_page_s_settings_and_schedules_are_valid() -> None:
     from odp.core.settings import read_settings
     from odp.schedules import Schedules
