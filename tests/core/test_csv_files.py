@@ -157,6 +157,26 @@ def test_columns_that_are_given_together_share_a_file(tmp_path: Path) -> None:
     assert files[0][0]["object"] == "products"
 
 
+def test_a_field_that_odp_is_to_clear_is_a_blank_of_the_file_that_has_all_rows(tmp_path: Path) -> None:
+    class Cleared(PRODUCTS.contract):  # type: ignore[name-defined, misc]
+        cleared = frozenset({"brand", "price"})
+
+    items = [{"product_id": "1", "brand": None, "price": 1.0, "name": "a"}, {"product_id": "2", "brand": "Norr", "price": None}]
+    staging = Staging(tmp_path, "dag", "run")
+    with CsvFiles(PRODUCTS, Cleared, staging, 3, 1) as files:
+        files.take({PRODUCTS.path: frame_of(items)})
+        assert list(files.close()) == []
+    texts = []
+    for upload in files.listed:
+        with staging.read(upload["bodies"]) as staged, import_file(upload, "run", 3, read_frames(staged)) as file:
+            texts.append(file.content.read().decode())
+    assert texts == ["product_id,brand,price\n1,,1\n2,Norr,\n", "product_id,name\n1,a\n"]
+    assert dict(read_records(files.listed[0], staging, {0, 1})) == {
+        "0": {"product_id": "1", "price": "1"},
+        "1": {"product_id": "2", "brand": "Norr"},
+    }
+
+
 def test_people_are_told_apart_by_their_identifier(tmp_path: Path) -> None:
     items = [
         {"attributes": {"email": "ana@example.com", "business_user_id": "u-1", "first_name": "Ana"}},

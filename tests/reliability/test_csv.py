@@ -374,6 +374,50 @@ def test_a_run_that_is_cleared_and_read_anew_uploads_what_has_changed_since(
     assert [row["name"] for row in odp.dump("objects/warehouses")].count("renamed") == 1
 
 
+@pytest.mark.parametrize("missing", ["omit", "null"])
+@pytest.mark.parametrize("export", [WAREHOUSES, ORDERS], ids=lambda export: export.dag_id)
+def test_custom_properties_are_the_same_as_by_rest(
+    by_csv: Pipeline, changing: Pipeline, odp: Any, other_odp: SandboxOdp, imports: Any, export: Export, missing: str
+) -> None:
+    changing.change("TRUNCATE CustomProperty")
+    table = export.tables[0]
+    changing.change(
+        "INSERT INTO CustomProperty (Id, ParentId, ParentTable, Name, Value, ModifiedOn)"
+        f" SELECT gen_random_uuid(), Id, '{table}', 'Dock, count', '7', now() FROM {table} WHERE Id::text < '8'"
+    )
+    custom = {"custom": {"properties": "*", "missing": missing}}
+    settings = Settings(
+        csv=by_csv.settings.csv,
+        visibility_delay_minutes=0,
+        exports={export.dag_id: {**custom, "transport": "csv"}},  # type: ignore[arg-type, dict-item]
+    )
+    rest = replace(changing, settings=settings, url=other_odp.url, key=other_odp.key, root=changing.root / "rest", bucket=None)
+    kind, (key,) = f"objects/{export.contract.object_name}", export.contract.key
+
+    def held() -> list[list[tuple[str, Any]]]:
+        accounts = (odp, other_odp)
+        return [sorted((row[key], row.get("dock_count")) for row in account.dump(kind)) for account in accounts]
+
+    both = (rest, replace(by_csv, replica=changing.replica, settings=settings))
+    for pipeline in both:
+        pipeline.run(export)
+    imports(odp)
+    assert held()[0] == held()[1]
+    assert {value for _, value in held()[0]} == {"7", None}
+
+    if export is WAREHOUSES:
+        before = [value for _, value in held()[0]].count("7")
+        gone = changing.change(
+            "DELETE FROM CustomProperty WHERE ParentId <> (SELECT min(ParentId::text)::uuid FROM CustomProperty)"
+        )
+        assert gone
+        for pipeline in both:
+            pipeline.run(export, resend=True)
+        imports(odp)
+        assert held()[0] == held()[1]
+        assert [value for _, value in held()[0]].count("7") == (before if missing == "omit" else before - gone)
+
+
 def test_a_dry_run_uploads_nothing(by_csv: Pipeline, s3: S3Server, tmp_path: Path) -> None:
     assert fates(by_csv.run(WAREHOUSES, dry_run=True)) == {"extracted": 12, "not_sent": 12}
     assert files(s3, tmp_path) == {}

@@ -1,5 +1,5 @@
 """
-CSV files out of the items of an upload, such that no row has a blank: ODP would erase what it has there.
+CSV files out of the items of an upload, such that no row has a blank, unless ODP is to erase what it has there.
 
 Records are merged in ODP, so their fields may come in several files: one has the columns that are given in all rows of a part,
 and of the others those share a file that are given in the very same rows. An event is one row of one file: events with the same
@@ -12,7 +12,7 @@ import io
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import IO, Any
@@ -113,7 +113,9 @@ class CsvFiles:
         form = form_of(self._export, self._contract, path)
         if form is None:
             return None
-        spool = self._spools[path] = _Spool(form, self._local_file(), [list(form.columns)])
+        spool = self._spools[path] = _Spool(
+            form, self._local_file(), [[name for name in form.columns if name not in form.cleared]]
+        )
         return spool
 
     def _local_file(self) -> IO[bytes]:
@@ -126,7 +128,7 @@ class CsvFiles:
         if spool.form.key:
             spool.alike = [part for group in spool.alike for part in _given_alike(columns, group)]
         else:
-            columns = columns.with_columns(_set_of(columns))
+            columns = columns.with_columns(_set_of(columns, spool.form.cleared))
             spool.sets.update(dict(columns[_SET].value_counts().iter_rows()))
         gathered = columns.with_columns(frame["item"].alias(_ITEM), frame["states"].alias(_STATES))
         buffer = io.BytesIO()
@@ -158,13 +160,13 @@ class CsvFiles:
         nulls: Counter[str] = Counter()
         for chunk in spool.chunks():
             nulls.update({name: chunk[name].null_count() for group in spool.alike for name in group[:1]})
-        everywhere = [name for group in spool.alike for name in group if nulls[group[0]] == 0]
+        everywhere = {name for group in spool.alike for name in group if nulls[group[0]] == 0} | spool.form.cleared
         others = [group for group in spool.alike if 0 < nulls[group[0]] < spool.rows]
         groups = [[name for name in spool.form.columns if name in everywhere], *([*key, *group] for group in others)]
         files = [self._new_file(columns) for columns in groups] if spool.rows else []
         for chunk in spool.chunks():
-            for file in files:
-                given = chunk.filter(pl.col(file.columns[-1]).is_not_null())
+            for file, telling in zip(files, [key, *others], strict=True):
+                given = chunk.filter(pl.col(telling[0]).is_not_null())
                 if not given.is_empty():
                     file.write(_lines(given.select(file.columns)), given[_STATES])
         return files
@@ -220,9 +222,13 @@ def _given_alike(frame: pl.DataFrame, group: Sequence[str]) -> list[list[str]]:
     return [names for _, names in parts]
 
 
-def _set_of(frame: pl.DataFrame) -> pl.Expr:
+def _set_of(frame: pl.DataFrame, cleared: Collection[str]) -> pl.Expr:
     """Return which columns a row has, as a word: 1 given, 0 absent; of lines also x, given in some of them only."""
-    marks = [pl.col(name).is_not_null().cast(pl.Int8).cast(pl.String) for name in frame.columns if name != LINES]
+    marks = [
+        pl.lit("1") if name in cleared else pl.col(name).is_not_null().cast(pl.Int8).cast(pl.String)
+        for name in frame.columns
+        if name != LINES
+    ]
     if LINES in frame.columns:
         for name in LINE_FIELDS:
             given = pl.col(LINES).list.eval(pl.element().struct.field(name).is_not_null())

@@ -8,7 +8,7 @@ what ODP has, and a record may not hold a line break. So a field that is absent 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl  # noqa: TID253 - imported inside execute(), never at parse time
 from pydantic import BaseModel
@@ -36,12 +36,14 @@ class CsvForm:
     :param key: columns by which ODP knows a record; empty for events, of which each row is a new one.
     :param json: polars type of an item.
     :param columns: the columns, in order, by their place in the item.
+    :param cleared: columns whose blank is meant: ODP is to clear the field. Every row has them.
     """
 
     object_name: str
     key: tuple[str, ...]
     json: pl.Struct
     columns: Mapping[str, tuple[str, ...]]
+    cleared: frozenset[str] = frozenset()
 
     def read(self, items: pl.Series) -> pl.DataFrame:
         """
@@ -75,13 +77,17 @@ def form_of(export: Export, contract: type[Record], path: str) -> CsvForm | None
     """
     fields = _types(contract, without=contract.envelope)
     if issubclass(contract, UserEvent):
-        return _events(fields)
-    if issubclass(contract, Order):
-        return _orders(fields) if path == export.path else None
-    if export.family == "profiles":
+        form = _events(fields)
+    elif issubclass(contract, Order):
+        if path != export.path:
+            return None
+        form = _orders(fields)
+    elif export.family == "profiles":
         json = pl.Struct({"attributes": pl.Struct(fields)})
-        return CsvForm(contract.object_name, contract.key, json, {name: ("attributes", name) for name in fields})
-    return CsvForm(contract.object_name, contract.key, pl.Struct(fields), {name: (name,) for name in fields})
+        form = CsvForm(contract.object_name, contract.key, json, {name: ("attributes", name) for name in fields})
+    else:
+        form = CsvForm(contract.object_name, contract.key, pl.Struct(fields), {name: (name,) for name in fields})
+    return replace(form, cleared=contract.cleared & form.columns.keys())
 
 
 def _types(contract: type[BaseModel], without: Collection[str] = ()) -> dict[str, type[pl.DataType]]:

@@ -82,7 +82,7 @@ def read_records(upload: Mapping[str, Any], staging: Staging, positions: Collect
             keys = ItemState.read(states) if chosen else []
             for at in chosen:
                 line = next(csv.reader([records[at].partition(b"\n")[0].decode()]))
-                row = dict(zip(upload["columns"], line, strict=True))
+                row = {name: cell for name, cell in zip(upload["columns"], line, strict=True) if cell}
                 yield keys[at].record_key, _as_sent(upload["path"], row)
             first += len(records)
 
