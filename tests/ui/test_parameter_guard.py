@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 from odp.ui.parameter_guard import find_problem
@@ -78,3 +79,10 @@ def test_nobody_without_a_login_is_told_anything(browse: Browse) -> None:
 )
 def test_what_is_none_of_its_business(dag_id: str | None, body: bytes) -> None:
     assert find_problem(dag_id, body) is None
+
+
+@pytest.mark.parametrize("dag_id", ["order_odp_export", "user_event_odp_export"])
+def test_all_exports_are_guarded_the_optional_ones_too(dag_id: str) -> None:
+    problem = find_problem(dag_id, orjson.dumps({"logical_date": None, "conf": BOTH}))
+    assert problem is not None
+    assert "not both" in problem

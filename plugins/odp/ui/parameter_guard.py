@@ -17,13 +17,13 @@ from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect, Request
 
 from odp.core.exceptions import ParameterError
-from odp.core.exports import EXPORTS
+from odp.core.exports import EXPORTS, OPTIONAL_EXPORTS
 from odp.core.window import RunTimes, check_parameters
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_EXPORT_IDS = frozenset(export.dag_id for export in EXPORTS)
+_EXPORT_IDS = frozenset(export.dag_id for export in (*EXPORTS, *OPTIONAL_EXPORTS))
 _TRIGGER = re.compile(r"/api/v2/(?:dags/(?P<dag_id>[^/]+)/dagRuns|backfills(?:/dry_run)?)")
 
 
