@@ -178,4 +178,33 @@ CREATE TABLE IF NOT EXISTS consistency_check (
     PRIMARY KEY (account, export, run_id)
 );
 
+-- Version 2. Real time, one row per export that it watches: how far the replica has been read.
+CREATE TABLE IF NOT EXISTS change_watch (
+    scope_id integer PRIMARY KEY,
+    -- Rows whose ModifiedOn is before this time have been seen, however late they came.
+    watermark timestamptz NOT NULL,
+    -- With the change table (change_notifications.sql): the transactions whose changes have been seen.
+    snapshot text,
+    looked_at timestamptz NOT NULL DEFAULT now(),
+    -- When a run last took changes, how many runs in a row could not deliver them, and when the next one may try.
+    taken_at timestamptz,
+    failures integer NOT NULL DEFAULT 0,
+    not_before timestamptz
+);
+
+-- Version 2. Real time, one row per entity that has changed: open until a run has delivered it or kept it as a reject.
+CREATE TABLE IF NOT EXISTS changed_entity (
+    scope_id integer NOT NULL,
+    entity_id text NOT NULL,
+    -- What was seen of it; null where only a trigger of the change table tells that it has changed.
+    fingerprint bigint,
+    seen_at timestamptz NOT NULL DEFAULT now(),
+    run_id text,
+    -- Delivered while these other runs of the export were at work: looked at once more when they have ended.
+    waits_for text[],
+    done_at timestamptz,
+    PRIMARY KEY (scope_id, entity_id)
+);
+CREATE INDEX IF NOT EXISTS changed_entity_open ON changed_entity (scope_id, seen_at) WHERE done_at IS NULL;
+
 INSERT INTO ledger_version (version) VALUES (2) ON CONFLICT DO NOTHING;

@@ -1,25 +1,27 @@
-"""The DAGs around the exports: preflight, initial load, consistency, maintenance."""
+"""The DAGs around the exports: preflight, initial load, real time, consistency, maintenance."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from airflow.sdk import DAG, BaseOperator, Param, TaskGroup
+from airflow.sdk import DAG, Asset, AssetWatcher, BaseOperator, Param, TaskGroup
 
-from odp.core.dag_docs import CONSISTENCY_DOC, INITIAL_LOAD_DOC, MAINTENANCE_DOC, PREFLIGHT_DOC
+from odp.core.dag_docs import CONSISTENCY_DOC, INITIAL_LOAD_DOC, MAINTENANCE_DOC, PREFLIGHT_DOC, REAL_TIME_DOC
 from odp.core.exports import EXPORTS, Export
 from odp.notifier import OdpNotifier
 from odp.operators.consistency import OdpCompareOperator, OdpConsistencyVerdictOperator, OdpDeactivateOperator
 from odp.operators.load import OdpLoadOperator
 from odp.operators.maintenance import OdpMaintenanceOperator
 from odp.operators.preflight import OdpPreflightOperator
+from odp.operators.realtime import OdpRealTimeOperator
 from odp.operators.reconcile import OdpReconcileOperator
 from odp.operators.repair import OdpRepairExtractOperator, OdpRepairSensor
 from odp.operators.transform import OdpTransformOperator
 from odp.operators.trigger_export import TriggerExportOperator
 from odp.schedules import read_schedules
 from odp.sql_files import SQL_DIR
+from odp.triggers.changes import CommerceChangesTrigger
 
 
 def build_preflight_dag() -> DAG:
@@ -83,6 +85,36 @@ def build_initial_load_dag() -> DAG:
 
 def _dry_run(description: str) -> Param:
     return Param(False, title="Dry run", description=description, type="boolean")
+
+
+def build_realtime_dag() -> DAG:
+    """
+    Build the DAG that delivers what changes in Commerce, as soon as it is seen in the replica.
+
+    :return: the DAG ``odp_realtime``, with one run at a time; what changes during a run is carried by the next one.
+    """
+    changes = Asset("commerce_changes", watchers=[AssetWatcher(name="commerce_changes", trigger=CommerceChangesTrigger())])
+    with DAG(
+        dag_id="odp_realtime",
+        dag_display_name="ODP Real Time",
+        description="Delivers what changes in Commerce, between the daily runs of the exports.",
+        doc_md=REAL_TIME_DOC,
+        schedule=[changes],
+        start_date=datetime(2020, 1, 1, tzinfo=timezone.utc),
+        catchup=False,
+        max_active_runs=1,
+        # Nobody wants to be told of each run that succeeds: there may be thousands a day.
+        on_failure_callback=OdpNotifier("failure"),
+        template_searchpath=SQL_DIR,
+        tags=["odp", "commerce"],
+        # Not repeated by Airflow: what could not be delivered waits in the ledger and does not hold up what comes after it.
+        default_args={"owner": "commerce", "retries": 0},
+    ) as dag:
+        OdpRealTimeOperator(
+            task_id="deliver",
+            sources={export.dag_id: {"sql": export.sql, "lookups": dict(export.lookups)} for export in EXPORTS},
+        )
+    return dag
 
 
 def build_consistency_dag() -> DAG:

@@ -28,6 +28,24 @@ ODP, then trigger this DAG with `DeliveredOrders` (it is there: nothing is sent 
 next run of the order export sends it). User events are named by their record keys; no run settles them by itself.
 """
 
+REAL_TIME_DOC = """\
+### ODP Real Time
+
+Keeps ODP fresh between the daily runs. The triggerer watches the replica while this DAG is not paused; what has changed is
+written into the ledger, and a run of this DAG delivers it by the exports' own extract, transform, load and reconcile, all in one
+task.
+
+| | |
+|---|---|
+| Starts | by the asset `commerce_changes`, whose watcher fires when changes wait; a run by hand delivers what waits |
+| Carries | up to `realtime_batch_size` changed entities of each export; the next run carries the rest |
+| A failed run | loses nothing: its changes wait in the ledger, and a later run tries them again by itself |
+| Leave an export out | `"exports": {"product_odp_export": {"realtime": false}}` in the Variable `odp_settings` |
+| Counts, rejects | in the ledger, as of every run of an export, under the name `odp_realtime/<run id>` |
+
+A run that is *skipped* found nothing to deliver. How it works, and how to make it faster: `docs/real-time.md`.
+"""
+
 CONSISTENCY_DOC = """\
 ### ODP Consistency
 

@@ -108,3 +108,7 @@ class TooManyDeletedError(CannotSucceedError):
 
 class LedgerError(CannotSucceedError):
     """The ledger does not exist or is of another version."""
+
+
+class RealTimeError(OdpExportError):
+    """Changes could not be delivered by ``odp_realtime``; they wait in the ledger and are tried again by a later run."""

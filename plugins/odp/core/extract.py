@@ -41,11 +41,14 @@ class Selection:
     :param window: range of ModifiedOn.
     :param ids: only these entities; ``None`` for all.
     :param as_of: the run's fixed "now", against which activation and sale dates are judged.
+    :param by_entity_id: whether the ids are Commerce's ids, all of them: natural keys are not looked at, which a replica may have
+        no index on.
     """
 
     window: Window
     as_of: datetime
     ids: Sequence[str] | None = None
+    by_entity_id: bool = False
 
     def parameters(self, settings: Settings) -> dict[str, Any]:
         """
@@ -60,7 +63,7 @@ class Selection:
             "window_end": self.window.end_text,
             "all_ids": self.ids is None,
             "ids": [value for value in map(_uuid_or_none, ids) if value],
-            "numbers": ids,
+            "numbers": [] if self.by_entity_id else ids,
             "as_of": self.as_of,
             "email_mode": settings.email_mode,
             "site_url": settings.site_url.rstrip("/"),

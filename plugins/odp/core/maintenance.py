@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 
+from odp.core.change_queue import remove_old_runs
 from odp.core.settings import Settings
 
 
@@ -51,6 +52,7 @@ def remove_old_rows(connection: psycopg.Connection[Any], settings: Settings) -> 
     :return: number of removed rows by table.
     """
     removed = {}
+    of_real_time = remove_old_runs(connection, settings.realtime_retention_days)
     for table, condition, days in (
         ("reject", "closed_at < now() - make_interval(days => %s)", settings.reject_retention_days),
         (
@@ -63,6 +65,7 @@ def remove_old_rows(connection: psycopg.Connection[Any], settings: Settings) -> 
         ("export_run", "started_at < now() - make_interval(days => %s)", settings.run_retention_days),
     ):
         removed[table] = connection.execute(f"DELETE FROM {table} WHERE {condition}", (days,)).rowcount
+    removed["export_run"] += of_real_time
     return removed
 
 

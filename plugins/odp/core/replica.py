@@ -161,6 +161,17 @@ def _with_shadows(connection: psycopg.Connection[Any], shadows: Sequence[sql.Com
     return f"WITH {sql.SQL(', ').join(shadows).as_string(connection)}\n" if shadows else ""
 
 
+def with_stand_ins(connection: psycopg.Connection[Any], absences: Absences, query: str) -> str:
+    """
+    Put stand-ins for what the replica lacks before a query.
+
+    :param connection: a connection to the replica.
+    :param absences: what it lacks.
+    :param query: a SELECT that reads Commerce's tables.
+    """
+    return _with_shadows(connection, absences.shadows) + query
+
+
 def _body(mapping: str) -> str:
     return mapping.strip().rstrip(";")
 

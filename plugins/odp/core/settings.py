@@ -90,6 +90,7 @@ class ExportSettings(BaseModel):
     look_back_days: int | None = Field(
         default=None, ge=1, description="LookBackDays of scheduled runs; without it they export their data interval."
     )
+    realtime: bool = Field(default=True, description="Whether odp_realtime sends its changes.")
     notify: tuple[Notification, ...] | None = Field(default=None, description="Instead of the notify list for all exports.")
     custom: CustomSettings = Field(
         default_factory=CustomSettings, description="Custom properties: fields that the standard mapping does not have."
@@ -186,6 +187,21 @@ class Settings(BaseModel):
         ge=0.0,
         le=1.0,
         description="Share of an export's records that may be marked as not active at once.",
+    )
+    realtime_poll_seconds: float = Field(
+        default=2.0,
+        gt=0.0,
+        le=3_600.0,
+        description="How often odp_realtime looks for changes in the replica, unless the replica tells it at once.",
+    )
+    realtime_batch_size: int = Field(
+        default=10_000,
+        ge=1,
+        le=1_000_000,
+        description="Changed entities of an export that one run of odp_realtime takes at most.",
+    )
+    realtime_retention_days: int = Field(
+        default=30, ge=1, description="Age at which maintenance removes the history of odp_realtime's runs."
     )
     staging_retention_days: int = Field(default=7, ge=1, description="Age at which maintenance removes staged files.")
     reject_retention_days: int = Field(default=90, ge=1, description="Age at which maintenance removes closed rejects.")

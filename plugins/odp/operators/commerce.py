@@ -47,6 +47,7 @@ class CommerceReadOperator(ExportStageOperator):
         staging: Staging,
         *,
         ids: Sequence[str] | None = None,
+        by_entity_id: bool = False,
         retried: Sequence[str] = (),
     ) -> list[dict[str, Any]]:
         """
@@ -56,6 +57,7 @@ class CommerceReadOperator(ExportStageOperator):
         :param window: range of ModifiedOn.
         :param staging: where the parts go.
         :param ids: only these entities; ``None`` for all.
+        :param by_entity_id: whether they are Commerce's ids, all of them.
         :param retried: entities that are read as well, in the window or not.
         """
         from airflow.sdk.configuration import conf
@@ -64,7 +66,8 @@ class CommerceReadOperator(ExportStageOperator):
         from odp.hooks.commerce import connect_to_commerce
 
         dag_run = context["dag_run"]
-        selection = Selection(window=window, ids=ids, as_of=dag_run.start_date or dag_run.run_after)
+        as_of = dag_run.start_date or dag_run.run_after
+        selection = Selection(window=window, ids=ids, as_of=as_of, by_entity_id=by_entity_id)
         with connect_to_commerce(self.commerce_conn_id) as connection:
             return extract(
                 connection,

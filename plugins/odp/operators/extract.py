@@ -42,12 +42,15 @@ class CommerceExtractOperator(CommerceReadOperator):
         """
         return self.extract_entities(context, read_ids(context["params"].get("Ids")))
 
-    def extract_entities(self, context: Context, ids: Sequence[str] | None) -> list[dict[str, Any]]:
+    def extract_entities(
+        self, context: Context, ids: Sequence[str] | None, *, by_entity_id: bool = False
+    ) -> list[dict[str, Any]]:
         """
         Extract the window, or some entities of it.
 
         :param context: the task's context.
         :param ids: only these entities; ``None`` for all.
+        :param by_entity_id: whether they are Commerce's ids, all of them, rather than natural keys.
         """
         from odp.core.run_history import start_run
         from odp.core.run_progress import count_extracted
@@ -57,7 +60,7 @@ class CommerceExtractOperator(CommerceReadOperator):
             dry_run = bool(context["params"].get("DryRun"))
             start_run(ledger, self.run_name(context), window, ids, dry_run=dry_run)
             retried = [] if dry_run else self._retried(ledger, ids)
-        parts = self.read_source(context, window, self.staging(context), ids=ids, retried=retried)
+        parts = self.read_source(context, window, self.staging(context), ids=ids, by_entity_id=by_entity_id, retried=retried)
         with self.open_ledger() as ledger:
             count_extracted(ledger, self.run_name(context), parts)
         self.log.info(
