@@ -94,18 +94,22 @@ BEGIN
                 CREATE OR REPLACE FUNCTION odp_changes.%1$I() RETURNS trigger
                 LANGUAGE plpgsql SECURITY DEFINER SET search_path = odp_changes, pg_temp AS $body$
                 DECLARE
-                    changed %2$s;
+                    changed record;
                     export text;
                 BEGIN
                     IF TG_OP = 'UPDATE' AND OLD *= NEW THEN
                         RETURN NULL;
                     END IF;
-                    changed := CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
-                    export := %4$s;
-                    IF export IS NOT NULL AND changed.%3$I IS NOT NULL THEN
-                        INSERT INTO change (export, entity_id) VALUES (export, changed.%3$I::text);
-                        IF TG_OP = 'UPDATE' AND OLD.%3$I <> changed.%3$I THEN
-                            INSERT INTO change (export, entity_id) VALUES (export, OLD.%3$I::text);
+                    IF TG_OP = 'DELETE' THEN
+                        changed := OLD;
+                    ELSE
+                        changed := NEW;
+                    END IF;
+                    export := %3$s;
+                    IF export IS NOT NULL AND changed.%2$I IS NOT NULL THEN
+                        INSERT INTO change (export, entity_id) VALUES (export, changed.%2$I::text);
+                        IF TG_OP = 'UPDATE' AND OLD.%2$I <> changed.%2$I THEN
+                            INSERT INTO change (export, entity_id) VALUES (export, OLD.%2$I::text);
                         END IF;
                         PERFORM pg_notify('odp_change', '');
                     END IF;
@@ -115,9 +119,10 @@ BEGIN
                     RETURN NULL;
                 END
                 $body$
-            $function$, watched.table_name, source.relation, source.id_column, export);
+            $function$, watched.table_name, source.id_column, export);
             EXECUTE format('DROP TRIGGER IF EXISTS odp_change ON %s', source.relation);
-            EXECUTE format('CREATE TRIGGER odp_change AFTER INSERT OR UPDATE%s ON %s FOR EACH ROW EXECUTE FUNCTION odp_changes.%I()',
+            EXECUTE format('CREATE TRIGGER odp_change AFTER INSERT OR UPDATE%s ON %s'
+                ' FOR EACH ROW EXECUTE FUNCTION odp_changes.%I()',
                 -- An entity that is gone cannot be sent.
                 CASE WHEN watched.is_entity THEN '' ELSE ' OR DELETE' END, source.relation, watched.table_name);
             EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER odp_change', source.relation);

@@ -10,7 +10,7 @@ the replica was looked at, and by ``overlap_minutes`` more. What is seen again i
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +19,7 @@ import psycopg
 
 from odp.core.commerce import READS
 from odp.core.exceptions import ReplicaError
-from odp.core.exports import Export
+from odp.core.exports import get_export
 from odp.core.extract import Selection
 from odp.core.replica import begin_snapshot, find_absences, with_stand_ins
 from odp.core.settings import Settings
@@ -94,7 +94,7 @@ class ChangeFeed:
     Reads changes from the replica.
 
     :param connection: a connection to it, used for nothing else.
-    :param mappings: text of the mapping file of each export that is watched.
+    :param mappings: text of the mapping file of each export that is watched, by its id.
     :param settings: the team's settings.
     :param timeout_seconds: longest time of one query.
     :raises ReplicaError: if the replica lacks something that the exports need.
@@ -103,7 +103,7 @@ class ChangeFeed:
     def __init__(
         self,
         connection: psycopg.Connection[Any],
-        mappings: Mapping[Export, str],
+        mappings: Mapping[str, str],
         settings: Settings,
         *,
         timeout_seconds: int = 60,
@@ -113,9 +113,10 @@ class ChangeFeed:
         self._timeout = timeout_seconds
         self._queries: dict[str, str] = {}
         with connection.transaction():
-            for export, mapping in mappings.items():
-                absences = find_absences(connection, READS[export.sql])
-                self._queries[export.dag_id] = with_stand_ins(connection, absences, _fingerprints(export, mapping))
+            for export_id, mapping in mappings.items():
+                tables = READS[get_export(export_id).sql]
+                absences = find_absences(connection, tables)
+                self._queries[export_id] = with_stand_ins(connection, absences, _fingerprints(mapping, tables))
 
     @property
     def overlap(self) -> timedelta:
@@ -140,11 +141,11 @@ class ChangeFeed:
         assert row is not None  # noqa: S101 - one row, always
         return Look(*row)
 
-    def read(self, export: Export, look: Look, since: Since, into: psycopg.Copy) -> None:
+    def read(self, export_id: str, look: Look, since: Since, into: psycopg.Copy) -> None:
         """
         Copy an export's changes to the ledger: entity id and fingerprint, which the change table does not give.
 
-        :param export: the export.
+        :param export_id: id of the export.
         :param look: the look that :meth:`look` returned.
         :param since: what has been seen before.
         :param into: a COPY of the text format that is under way.
@@ -152,12 +153,12 @@ class ChangeFeed:
         """
         seen = since.snapshot if look.has_change_table and since.snapshot and _is_before(since.snapshot, look) else None
         if look.has_change_table:
-            self._copy(_RECORDED, {"export": export.dag_id, "seen": seen}, into)
+            self._copy(_RECORDED, {"export": export_id, "seen": seen}, into)
         if seen is None:
             # Also once, before the change table is relied on: for what had changed before it was there.
             selection = Selection(window=Window(since.watermark, None), as_of=look.at)
             parameters = {**selection.parameters(self._settings), "since": since.watermark}
-            self._copy(self._queries[export.dag_id], parameters, into)
+            self._copy(self._queries[export_id], parameters, into)
 
     def _copy(self, query: str, parameters: Mapping[str, Any], into: psycopg.Copy) -> None:
         try:
@@ -177,14 +178,14 @@ def _is_before(snapshot: str, look: Look) -> bool:
     return int(snapshot.split(":")[1]) <= look.next_transaction
 
 
-def _fingerprints(export: Export, mapping: str) -> str:
+def _fingerprints(mapping: str, tables: Sequence[str]) -> str:
     """
     Return the query of an export's modified rows: the id of each, and a hash of what it looks like.
 
     Custom properties are not in the mapping file's columns, so their times go into the hash as well.
     """
     properties, join = "", ""
-    if "CustomProperty" in READS[export.sql]:
+    if "CustomProperty" in tables:
         properties = ", property.times"
         join = (
             "LEFT JOIN (SELECT p.ParentId::text AS entity_id, string_agg(p.ModifiedOn::text, ',' ORDER BY p.ModifiedOn) AS times"

@@ -18,7 +18,6 @@ from typing import Any
 import psycopg
 
 from odp.core.change_feed import ChangeFeed, Horizon, Since
-from odp.core.exports import Export
 from odp.core.ledger import Ledger
 
 RUN_PREFIX = "odp_realtime/"
@@ -46,16 +45,16 @@ class ChangeRecorder:
 
     :param connect: opens a connection to the ledger's database, on which nothing else is done.
     :param account: name of the ODP account.
-    :param exports: the exports that are watched.
+    :param exports: ids of the exports that are watched.
     :raises LedgerError: if the ledger is of another version.
     """
 
-    def __init__(self, connect: Callable[[], psycopg.Connection[Any]], account: str, exports: Sequence[Export]) -> None:
+    def __init__(self, connect: Callable[[], psycopg.Connection[Any]], account: str, exports: Sequence[str]) -> None:
         self.connection = connect()
-        ledgers = {export: Ledger(lambda: self.connection, account, export.dag_id) for export in exports}
+        ledgers = {export_id: Ledger(lambda: self.connection, account, export_id) for export_id in exports}
         for ledger in ledgers.values():
             ledger.check_version()
-        self._scopes = {export: int(ledger.scope["scope_id"]) for export, ledger in ledgers.items()}
+        self._scopes = {export_id: int(ledger.scope["scope_id"]) for export_id, ledger in ledgers.items()}
         self._horizon = Horizon()
         for scope_id in self._scopes.values():
             self.connection.execute(
@@ -73,10 +72,10 @@ class ChangeRecorder:
         settled = self._horizon.settled(look) - feed.overlap
         first = look.at - feed.overlap
         with self.connection.transaction():
-            for export, scope_id in self._scopes.items():
+            for export_id, scope_id in self._scopes.items():
                 since = self._since(scope_id, first)
                 with self.connection.cursor() as cursor, cursor.copy(f"COPY seen_{scope_id} FROM STDIN") as rows:
-                    feed.read(export, look, since, rows)
+                    feed.read(export_id, look, since, rows)
                 self.connection.execute(_SEEN.format(seen=f"seen_{scope_id}"), {"scope_id": scope_id})
                 self.connection.execute(
                     "UPDATE change_watch SET watermark = greatest(watermark, %(watermark)s), snapshot = %(snapshot)s,"
@@ -98,7 +97,7 @@ class ChangeRecorder:
     def waiting(self) -> Waiting:
         """Count what waits: what no run that is alive has taken, of exports that may be tried."""
         rows = self.connection.execute(_WAITING, {"scopes": list(self._scopes.values()), "lock": _LOCK}).fetchall()
-        names = {scope_id: export.dag_id for export, scope_id in self._scopes.items()}
+        names = {scope_id: export_id for export_id, scope_id in self._scopes.items()}
         return Waiting(
             {names[scope_id]: count for scope_id, count, _ in rows if count},
             max((taken_at for *_, taken_at in rows if taken_at), default=None),

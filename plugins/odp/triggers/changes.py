@@ -161,14 +161,14 @@ class _Watch:
         settings = read_settings(Variable.get(VARIABLE_NAME, default=None))
         self.poll_seconds = settings.realtime_poll_seconds
         exports = [export for export in EXPORTS if settings.for_export(export.dag_id).realtime]
-        mappings = {export: Path(SQL_DIR, export.sql).read_text(encoding="utf-8") for export in exports}
+        mappings = {export.dag_id: Path(SQL_DIR, export.sql).read_text(encoding="utf-8") for export in exports}
         replica = connect_to_commerce(self._trigger.commerce_conn_id)
         self._connections.append(replica)
         self._feed: ChangeFeed = ChangeFeed(replica, mappings, settings)
         if self._feed.has_change_table():
             self.listen_parameters = {**replica.info.get_parameters(), "password": replica.info.password}
         connect = connect_to_ledger(self._trigger.ledger_conn_id)
-        self._recorder: ChangeRecorder = ChangeRecorder(connect, OdpHook(self._trigger.odp_conn_id).account, exports)
+        self._recorder: ChangeRecorder = ChangeRecorder(connect, OdpHook(self._trigger.odp_conn_id).account, list(mappings))
         self._connections.append(self._recorder.connection)
 
     def look(self) -> Waiting:
