@@ -1,9 +1,10 @@
-"""A replica, a ledger and the trigger that watches the one for the other, as the triggerer runs it."""
+"""A replica, a ledger, and what watches the one for the other."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import queue
 import threading
 import time
@@ -11,14 +12,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 
+from odp.core.change_feed import ChangeFeed
+from odp.core.change_queue import ChangeRecorder
+from odp.core.exports import EXPORTS
 from odp.core.ledger import Ledger
+from odp.core.settings import read_settings
 from odp.hooks.odp import OdpHook
 from odp.triggers.changes import CommerceChangesTrigger
+from sandbox.odp.server import SandboxOdp
 from sandbox.world import PROJECT, World
 from tests.core.extraction import execute
 
@@ -80,6 +85,20 @@ class Shop:
         """Install the change table."""
         self.execute((SQL / "change_notifications.sql").read_text())
 
+    def look(self) -> dict[str, int]:
+        """Look at the replica once, as the trigger does; return what waits."""
+        settings = read_settings(os.environ["AIRFLOW_VAR_ODP_SETTINGS"])
+        mappings = {export.dag_id: (SQL / export.sql).read_text() for export in EXPORTS}
+        with psycopg.connect(self.replica) as replica:
+            recorder = ChangeRecorder(lambda: psycopg.connect(self.ledger), OdpHook().account, list(mappings))
+            with recorder.connection:
+                return recorder.record(ChangeFeed(replica, mappings, settings)).changes
+
+    def runs(self, *columns: str) -> list[tuple[Any, ...]]:
+        """Return columns of the runs in the ledger's history, oldest first."""
+        with psycopg.connect(self.ledger) as connection:
+            return connection.execute(f"SELECT {', '.join(columns)} FROM export_run ORDER BY started_at").fetchall()
+
     def waiting(self) -> dict[str, list[str]]:
         """Return the entities that wait in the ledger, by export."""
         found: dict[str, list[str]] = {}
@@ -131,7 +150,6 @@ def shop(empty_replica: str, ledger_of_shop: str, set_settings: Callable[..., No
     monkeypatch.setenv("AIRFLOW_CONN_ODP_LEDGER", ledger_of_shop)
     monkeypatch.setenv("AIRFLOW_CONN_ODP_DEFAULT", json.dumps({"conn_type": "odp", "host": "us1", "password": "public.secret"}))
     set_settings()
-    assert urlsplit(empty_replica).path
     return Shop(empty_replica, ledger_of_shop)
 
 
@@ -149,3 +167,11 @@ def watching(shop: Shop) -> Callable[[], Any]:
             watching.stop()
 
     return run
+
+
+@pytest.fixture
+def account(shop: Shop, odp: SandboxOdp, monkeypatch: pytest.MonkeyPatch) -> SandboxOdp:
+    """An ODP account, which the connection leads to; it gives up at once."""
+    connection = {"conn_type": "odp", "host": odp.url, "password": odp.key, "extra": {"retry_budget": 0}}
+    monkeypatch.setenv("AIRFLOW_CONN_ODP_DEFAULT", json.dumps(connection))
+    return odp

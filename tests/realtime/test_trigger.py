@@ -13,7 +13,7 @@ from odp.core.change_queue import ChangeQueue, Waiting
 from odp.triggers import changes
 from odp.triggers.changes import CommerceChangesTrigger, Signals
 from tests.core.extraction import uid
-from tests.triggers.conftest import Shop, Watching
+from tests.realtime.conftest import Shop, Watching
 
 PRODUCTS, ORDERS = "product_odp_export", "order_odp_export"
 
