@@ -22,6 +22,8 @@ from odp.sql_files import SQL_DIR
 from sandbox.world import World
 
 TABLES = {
+    "change_watch",
+    "changed_entity",
     "consistency_check",
     "event_delivery",
     "export_run",
@@ -105,7 +107,7 @@ def test_a_ledger_of_version_1_keeps_what_it_knows(new_database: str) -> None:
             connection.execute(f"ALTER TABLE {table} ADD account text NOT NULL, ADD export text NOT NULL")
             connection.execute(f"ALTER TABLE {table} ADD PRIMARY KEY (account, export, {key})")
         connection.execute("CREATE INDEX event_delivery_open ON event_delivery (account, export) WHERE state <> 'delivered'")
-        connection.execute("DROP TABLE export_scope")
+        connection.execute("DROP TABLE export_scope, change_watch, changed_entity")
         connection.execute("UPDATE ledger_version SET version = 1")
         connection.execute(
             "INSERT INTO event_delivery (account, export, record_key, action, state, payload_hash, run_id, part)"

@@ -22,7 +22,8 @@ from tests.operators.conftest import Stages
 ERRORS = [error for error in vars(exceptions).values() if isinstance(error, type) and issubclass(error, OdpExportError)]
 WORTH_A_RETRY = {
     *("OdpExportError", "OdpApiError", "OdpUnavailableError", "OdpUnknownOutcomeError"),
-    *("ReplicaTimeoutError", "StagingError", "CustomFunctionError", "BucketError", "BucketUnknownOutcomeError"),
+    *("RealTimeError", "ReplicaTimeoutError", "StagingError"),
+    *("CustomFunctionError", "BucketError", "BucketUnknownOutcomeError"),
 }
 
 

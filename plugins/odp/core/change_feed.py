@@ -3,8 +3,8 @@ What has changed in the replica, for real time: the entities that the mapping fi
 
 Two sources. A replica with the change table (``include/sql/change_notifications.sql``) tells each changed entity, and tells it
 at once. Without it the mapping files are asked for the rows modified since the watermark. ``ModifiedOn`` is set before its
-transaction commits and may reach the replica later still, so the watermark stays behind: behind each transaction that was open when
-the replica was looked at, and by ``overlap_minutes`` more. What is seen again in that range and looks the same is no change.
+transaction commits and may reach the replica later still, so the watermark stays behind: behind each transaction that was open
+when the replica was looked at, and by ``overlap_minutes`` more. What is seen again in that range and looks the same is no change.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ def read_back(client: OdpClient, export: Export, records: Sequence[tuple[str, An
     try:
         for attempt in itertools.count(1):
             unseen = []
-            look_up = _look_up_profiles if export.family == "profiles" else _objects
+            look_up = _look_up_profiles if export.family == "profiles" else read_objects
             sent = [_sent_fields(export, item) for _, item in waiting]
             for (key, item), fields, found in zip(waiting, sent, look_up(client, export, sent), strict=True):
                 if found is None:
@@ -165,8 +165,16 @@ def read_profiles(client: OdpClient, wanted: Iterable[Mapping[str, Any]]) -> Ite
         time.sleep(1 / PROFILE_READS_PER_SECOND)
 
 
-def _objects(client: OdpClient, export: Export, sent: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any] | None]:
-    """Look rows up by key, twenty in a GraphQL query."""
+def read_objects(client: OdpClient, export: Export, sent: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any] | None]:
+    """
+    Look rows up by key, twenty in a GraphQL query.
+
+    :param client: the account; reads need its private key.
+    :param export: what they belong to.
+    :param sent: the rows: their key, and the other fields that are read.
+    :return: the fields of each; ``None`` for one that ODP does not show.
+    :raises OdpApiError: if ODP cannot be asked.
+    """
     contract = export.contract
     for start in range(0, len(sent), _ROWS_PER_QUERY):
         rows = sent[start : start + _ROWS_PER_QUERY]

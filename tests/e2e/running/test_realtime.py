@@ -1,0 +1,145 @@
+"""Real time in a running Airflow: what is committed in the replica arrives in ODP by itself."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import psycopg
+import pytest
+
+from sandbox.odp.server import SandboxOdp
+from sandbox.programs import Program
+from sandbox.world import World
+from tests.e2e.running.waiting import until
+
+pytestmark = [pytest.mark.scheduler, pytest.mark.timeout(600)]
+
+CHANGES = 6
+
+
+@pytest.fixture(scope="module")
+def replica(running: World) -> Iterator[psycopg.Connection[Any]]:
+    """The replica, to change it."""
+    with psycopg.connect(f"{running.dsn('commerce')}?options=-c%20search_path%3Ddbo", autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def watched(api: httpx.Client, running: World) -> Iterator[None]:
+    """Real time is on, and the trigger is at work."""
+    assert api.patch("/dags/odp_realtime", json={"is_paused": False}).status_code == 200
+    until(lambda: looked_at(running), "the trigger's first look")
+    yield
+    assert api.patch("/dags/odp_realtime", json={"is_paused": True}).status_code == 200
+
+
+def looked_at(running: World) -> Any:
+    """Return when the trigger last looked at the replica."""
+    with psycopg.connect(running.dsn("odp_ledger")) as ledger:
+        row = ledger.execute("SELECT max(looked_at) FROM change_watch").fetchone()
+        return row and row[0]
+
+
+def change_a_product(replica: psycopg.Connection[Any], odp: SandboxOdp) -> float:
+    """Rename a product; return the seconds from its commit to ODP's answer."""
+    name = f"Renamed {uuid.uuid4()}"
+    product = replica.execute(
+        "UPDATE Product SET ShortDescription = %s, ModifiedOn = clock_timestamp()"
+        " WHERE Id = (SELECT Id FROM Product ORDER BY Id LIMIT 1) RETURNING Id::text",
+        (name,),
+    ).fetchone()
+    committed = time.time()
+    assert product
+    until(lambda: (product[0], name) in {(row["product_id"], row["name"]) for row in odp.dump("objects/products")}, "the product")
+    return answered(odp, "/v3/objects/products", committed)
+
+
+def add_an_order(replica: psycopg.Connection[Any], odp: SandboxOdp) -> float:
+    """Place an order; return the seconds from its commit to ODP's answer."""
+    number, order_id = f"WEB{uuid.uuid4().hex[:10]}", uuid.uuid4()
+    with replica.transaction():
+        replica.execute(
+            "INSERT INTO CustomerOrder (Id, OrderNumber, Status, OrderDate, BTEmail, OrderTotal, ModifiedOn)"
+            " VALUES (%s, %s, 'Submitted', now(), 'ana@example.com', 20, clock_timestamp())",
+            (order_id, number),
+        )
+        replica.execute(
+            "INSERT INTO OrderLine (Id, CustomerOrderId, ProductId, Line, QtyOrdered, UnitNetPrice, TotalNetPrice, ModifiedOn)"
+            " SELECT %s, %s, Id, 1, 2, 10, 20, clock_timestamp() FROM Product ORDER BY Id LIMIT 1",
+            (uuid.uuid4(), order_id),
+        )
+    committed = time.time()
+    until(lambda: number in str(odp.dump("events")), "the order")
+    return answered(odp, "/v3/events", committed)
+
+
+def answered(odp: SandboxOdp, path: str, committed: float) -> float:
+    times = [r["received"] + r["seconds"] for r in odp.requests(path=path) if r["status"] == 202 and r["received"] > committed]
+    return min(times) - committed
+
+
+def test_what_is_committed_arrives_by_itself(
+    watched: None,
+    api: httpx.Client,
+    running: World,
+    replica: psycopg.Connection[Any],
+    odp: SandboxOdp,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    seconds = [(change_a_product if number % 2 else add_an_order)(replica, odp) for number in range(CHANGES)]
+    with capsys.disabled():
+        print(f"\nfrom commit to 202: median {statistics.median(seconds):.1f} s of {[round(s, 1) for s in seconds]}")
+    # The runs say what they carried, and the ledger knows them like any run.
+    runs = api.get("/dags/odp_realtime/dagRuns", params={"limit": 100}).json()["dag_runs"]
+    assert {run["run_type"] for run in runs} == {"asset_triggered"}
+    (event, *_) = api.get(f"/dags/odp_realtime/dagRuns/{runs[0]['dag_run_id']}/upstreamAssetEvents").json()["asset_events"]
+    assert set(event["extra"]["payload"]["changes"]) <= {"product_odp_export", "order_odp_export"}
+    with psycopg.connect(running.dsn("odp_ledger")) as ledger:
+        (delivered,) = ledger.execute(
+            "SELECT sum(delivered) FROM export_run WHERE run_id LIKE 'odp_realtime/%' AND state = 'success' AND ids > 0"
+        ).fetchone() or (0,)
+    assert delivered >= CHANGES
+
+
+def test_nothing_is_missed_while_the_triggerer_is_restarted(
+    watched: None, running: World, replica: psycopg.Connection[Any], odp: SandboxOdp
+) -> None:
+    for process in triggerers(running):
+        process.kill()
+    until(lambda: not triggerers(running), "the end of the triggerer")
+    last = looked_at(running)
+    # One change while none runs, one after it.
+    number = f"WEB{uuid.uuid4().hex[:10]}"
+    replica.execute(
+        "INSERT INTO CustomerOrder (Id, OrderNumber, Status, OrderDate, BTEmail, OrderTotal, ModifiedOn)"
+        " VALUES (gen_random_uuid(), %s, 'Submitted', now(), 'ana@example.com', 20, clock_timestamp())",
+        (number,),
+    )
+    command = [str(Path(sys.executable).parent / "airflow"), "triggerer"]
+    environment = {**os.environ, **running.airflow_environment()}
+    with Program(command, environment, running.folder / "triggerer.log"):
+        until(lambda: looked_at(running) > last, "the trigger's next look")
+        until(lambda: number in str(odp.dump("events")), "the order of that time")
+        change_a_product(replica, odp)
+
+
+def triggerers(running: World) -> list[psutil.Process]:
+    """Return the processes of the triggerer."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            is_ours = process.environ().get("AIRFLOW_HOME") == str(running.airflow_home)
+            if is_ours and "triggerer" in " ".join(process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
