@@ -144,7 +144,8 @@ class Settings(BaseModel):
     overlap_minutes: float = Field(
         default=15.0,
         ge=0.0,
-        description="How far since_last_success goes back into what is covered, for rows that reach the replica late.",
+        description="How far since_last_success and odp_realtime go back into what is covered, for rows that reach the replica "
+        "late.",
     )
     part_rows: int = Field(
         default=250_000, ge=1, description="Most rows in one staged part; each part is one transform and one load task."
