@@ -367,3 +367,10 @@ def test_the_readers_connection_is_left_without_a_transaction(empty_replica: str
         mapping = (SQL / CUSTOMERS.sql).read_text(encoding="utf-8")
         extract_module.extract(connection, CUSTOMERS, mapping, {}, selection, Settings(), staging)
         assert connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+
+
+def test_commerce_s_ids_are_not_looked_for_among_natural_keys() -> None:
+    ids = [str(uid(1)), str(uid(2))]
+    values = Selection(window=Window(), as_of=NOW, ids=ids, by_entity_id=True).parameters(Settings())
+    assert (values["ids"], values["numbers"], values["all_ids"]) == ([uid(1), uid(2)], [], False)
+    assert Selection(window=Window(), as_of=NOW, ids=ids).parameters(Settings())["numbers"] == ids

@@ -53,6 +53,22 @@ def test_closed_rejects_and_run_history_go_by_age_and_open_rejects_stay(ledger_d
         assert ledger.connection.execute("SELECT run_id FROM export_run").fetchall() == [("new",)]
 
 
+def test_the_runs_of_real_time_go_earlier(ledger_database: str) -> None:
+    with _ledger(ledger_database) as ledger:
+        for run_id in ("odp_realtime/old", "odp_realtime/new", "daily"):
+            start_run(ledger, run_id, Window(), ["id"])
+            ledger.count_delivered(run_id, 0, 1)
+        ledger.connection.execute(
+            "UPDATE export_run SET started_at = now() - interval '31 days' WHERE run_id <> 'odp_realtime/new'"
+        )
+        assert remove_old_rows(ledger.connection, Settings())["export_run"] == 1
+        for table in ("export_run", "run_part"):
+            assert ledger.connection.execute(f"SELECT run_id FROM {table} ORDER BY 1").fetchall() == [
+                ("daily",),
+                ("odp_realtime/new",),
+            ]
+
+
 def test_a_person_decides_about_uncertain_orders(ledger_database: str) -> None:
     with _ledger(ledger_database) as ledger:
         claims = EventClaims(ledger)

@@ -127,6 +127,20 @@ def test_what_waits_is_delivered_and_counted_like_any_run(shop: Shop, account: S
         deliver("asset_triggered__2")
 
 
+def test_a_custom_property_goes_with_its_entity(shop: Shop, account: SandboxOdp, set_settings: Callable[..., None]) -> None:
+    set_settings(exports={PRODUCTS: {"custom": {"properties": ["Color"]}}})
+    shop.execute(add_product(1))
+    shop.look()
+    deliver("1")
+    shop.execute(
+        "INSERT INTO CustomProperty (Id, ParentId, ParentTable, Name, Value, ModifiedOn)"
+        f" VALUES ('{uid(9)}', '{uid(1)}', 'Product', 'Color', 'red', now())"
+    )
+    assert shop.look() == {PRODUCTS: 1}
+    deliver("2")
+    assert [row["color"] for row in account.dump("objects/products")] == ["red"]
+
+
 def test_a_burst_goes_out_in_batches(shop: Shop, account: SandboxOdp, set_settings: Callable[..., None]) -> None:
     set_settings(realtime_batch_size=6_000)
     shop.execute(

@@ -27,6 +27,9 @@ LONGEST_WAIT_SECONDS = 60.0
 _FRESH_SECONDS = 300.0
 """Settings, mapping files and connections are read anew this often."""
 
+_REST = 4.0
+"""Rest after a look, as a multiple of how long it took: what a large batch costs the replica stays a fifth of one core."""
+
 _LOST_SECONDS = 300.0
 """An event that no run has answered by then is fired again; the waits double, up to the longest."""
 _LONGEST_LOST_SECONDS = 3_600.0
@@ -112,12 +115,14 @@ class CommerceChangesTrigger(BaseEventTrigger):
                     await in_thread(watch.open)
                     async with _listening(watch, self.log) as bell:
                         while watch.is_fresh:
+                            began = time.monotonic()
                             waiting = await in_thread(watch.look)
+                            took = time.monotonic() - began
                             wait = FIRST_WAIT_SECONDS
                             if signals.is_due(waiting):
                                 self.log.info("Changes wait: %s", waiting.changes)
                                 yield TriggerEvent({"changes": waiting.changes})
-                            await bell(watch.poll_seconds)
+                            await bell(max(watch.poll_seconds, _REST * took))
                 except Exception as error:
                     self.log.warning(
                         "Cannot look for changes, trying again in %s s: %s: %s", wait, type(error).__name__, str(error).strip()
