@@ -7,7 +7,8 @@ import statistics
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,19 @@ def watched(api: httpx.Client, running: World) -> Iterator[None]:
     assert api.patch("/dags/odp_realtime", json={"is_paused": True}).status_code == 200
 
 
+@pytest.fixture(scope="package")
+def start_triggerer(running: World) -> Iterator[Callable[[], None]]:
+    """Return a function that starts a triggerer, which the tests after this one use as well."""
+    command = [str(Path(sys.executable).parent / "airflow"), "triggerer"]
+    program = Program(command, {**os.environ, **running.airflow_environment()}, running.folder / "triggerer.log")
+    with ExitStack() as stack:
+
+        def start() -> None:
+            stack.enter_context(program)
+
+        yield start
+
+
 def looked_at(running: World) -> Any:
     """Return when the trigger last looked at the replica."""
     with psycopg.connect(running.dsn("odp_ledger")) as ledger:
@@ -65,6 +79,14 @@ def change_a_product(replica: psycopg.Connection[Any], odp: SandboxOdp) -> float
 
 def add_an_order(replica: psycopg.Connection[Any], odp: SandboxOdp) -> float:
     """Place an order; return the seconds from its commit to ODP's answer."""
+    number = place_an_order(replica)
+    committed = time.time()
+    until(lambda: number in str(odp.dump("events")), "the order")
+    return answered(odp, "/v3/events", committed)
+
+
+def place_an_order(replica: psycopg.Connection[Any]) -> str:
+    """Place an order; return its number."""
     number, order_id = f"WEB{uuid.uuid4().hex[:10]}", uuid.uuid4()
     with replica.transaction():
         replica.execute(
@@ -77,9 +99,7 @@ def add_an_order(replica: psycopg.Connection[Any], odp: SandboxOdp) -> float:
             " SELECT %s, %s, Id, 1, 2, 10, 20, clock_timestamp() FROM Product ORDER BY Id LIMIT 1",
             (uuid.uuid4(), order_id),
         )
-    committed = time.time()
-    until(lambda: number in str(odp.dump("events")), "the order")
-    return answered(odp, "/v3/events", committed)
+    return number
 
 
 def report(capsys: pytest.CaptureFixture[str], how: str, seconds: list[float]) -> None:
@@ -115,8 +135,30 @@ def test_what_is_committed_arrives_by_itself(
     assert delivered >= CHANGES
 
 
+def test_a_burst_makes_few_runs(watched: None, api: httpx.Client, replica: psycopg.Connection[Any], odp: SandboxOdp) -> None:
+    def runs() -> int:
+        count: int = api.get("/dags/odp_realtime/dagRuns", params={"limit": 1}).json()["total_entries"]
+        return count
+
+    before = runs()
+    name = f"Burst {uuid.uuid4()}"
+    for _ in range(100):  # each a transaction of its own
+        replica.execute(
+            "INSERT INTO Product (Id, Name, ErpNumber, ModifiedOn)"
+            " SELECT gen_random_uuid(), %s, gen_random_uuid(), clock_timestamp() FROM generate_series(1, 10)",
+            (name,),
+        )
+    until(lambda: sum(row["name"] == name for row in odp.dump("objects/products")) == 1_000, "the burst")
+    assert 1 <= runs() - before <= 10
+
+
 def test_nothing_is_missed_while_the_triggerer_is_restarted(
-    watched: None, running: World, replica: psycopg.Connection[Any], odp: SandboxOdp, capsys: pytest.CaptureFixture[str]
+    watched: None,
+    running: World,
+    replica: psycopg.Connection[Any],
+    odp: SandboxOdp,
+    start_triggerer: Callable[[], None],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     # From now on the replica tells of its changes, which the next triggerer listens to.
     replica.execute((PROJECT / "include" / "sql" / "change_notifications.sql").read_text())
@@ -124,23 +166,11 @@ def test_nothing_is_missed_while_the_triggerer_is_restarted(
         process.kill()
     until(lambda: not triggerers(running), "the end of the triggerer")
     last = looked_at(running)
-    # One change while none runs, one after it.
-    number = f"WEB{uuid.uuid4().hex[:10]}"
-    replica.execute(
-        "INSERT INTO CustomerOrder (Id, OrderNumber, Status, OrderDate, BTEmail, OrderTotal, ModifiedOn)"
-        " VALUES (gen_random_uuid(), %s, 'Submitted', now(), 'ana@example.com', 20, clock_timestamp())",
-        (number,),
-    )
-    command = [str(Path(sys.executable).parent / "airflow"), "triggerer"]
-    environment = {**os.environ, **running.airflow_environment()}
-    with Program(command, environment, running.folder / "triggerer.log"):
-        until(lambda: looked_at(running) > last, "the trigger's next look")
-        until(lambda: number in str(odp.dump("events")), "the order of that time")
-        report(
-            capsys,
-            "told by NOTIFY",
-            [(change_a_product if number % 2 else add_an_order)(replica, odp) for number in range(CHANGES)],
-        )
+    number = place_an_order(replica)
+    start_triggerer()
+    until(lambda: looked_at(running) > last, "the trigger's next look")
+    until(lambda: number in str(odp.dump("events")), "the order of that time")
+    report(capsys, "told by NOTIFY", [(change_a_product if n % 2 else add_an_order)(replica, odp) for n in range(CHANGES)])
 
 
 def triggerers(running: World) -> list[psutil.Process]:
