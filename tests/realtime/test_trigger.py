@@ -9,7 +9,6 @@ from typing import Any
 import psycopg
 import pytest
 
-from odp.core import change_feed
 from odp.core.change_queue import ChangeQueue, Waiting
 from odp.triggers import changes
 from odp.triggers.changes import CommerceChangesTrigger, Signals
@@ -189,18 +188,6 @@ def test_a_replica_that_is_down_for_a_while(
         shop.execute(product(2))
         assert trigger.next() == {PRODUCTS: 1}
         assert take_all(shop, trigger, PRODUCTS) == [str(uid(2))]
-
-
-def test_a_replica_that_cannot_notify_is_asked(
-    shop: Shop, watching: Callable[..., Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # A physical standby refuses LISTEN; this server is made to refuse it by a name that no channel can have.
-    monkeypatch.setattr(change_feed, "CHANNEL", "0")
-    shop.record_changes()
-    with watching() as trigger:
-        shop.execute(product(1))
-        assert trigger.next() == {PRODUCTS: 1}
-    assert "The replica cannot notify, so it is asked every 0.05 s" in capsys.readouterr().out
 
 
 def test_an_export_that_is_left_out(shop: Shop, watching: Callable[..., Any], set_settings: Any) -> None:
