@@ -42,6 +42,7 @@ def see(shop: Shop, trigger: Watching, number: int) -> None:
         shop.execute(f"DELETE FROM Product WHERE Id = '{uid(number)}'", product(number, "clock_timestamp()"))
         time.sleep(0.05)
     assert trigger.next() == {PRODUCTS: 1}
+    shop.look_again()  # the last of these changes, too
     assert take_all(shop, trigger, PRODUCTS) == [str(uid(number))]
 
 

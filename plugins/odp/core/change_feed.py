@@ -38,7 +38,8 @@ class Look:
     """
     One look at the replica: a snapshot of it.
 
-    :param at: when, by the replica's clock; not after the snapshot was taken.
+    :param at: when, by the replica's clock; not after the snapshot was taken. Of a standby, when the latest transaction that it
+        knows was committed.
     :param oldest_open: lowest number of a transaction that was still open.
     :param next_transaction: lowest number that no transaction had yet.
     :param snapshot: the snapshot, as PostgreSQL writes it.
@@ -135,7 +136,7 @@ class ChangeFeed:
         begin_snapshot(self._connection, application_name="odp_realtime", statement_timeout_minutes=0)
         self._connection.execute("SELECT set_config('statement_timeout', %s, true)", (f"{self._timeout}s",))
         row = self._connection.execute(
-            "SELECT now(), pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint, s::text,"
+            f"SELECT {_TIME}, pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint, s::text,"
             f" {_HAS_CHANGE_TABLE} FROM pg_current_snapshot() AS s"
         ).fetchone()
         assert row is not None  # noqa: S101 - one row, always
@@ -198,6 +199,9 @@ def _fingerprints(mapping: str, tables: Sequence[str]) -> str:
         f" FROM (\n{body}\n) AS record {join}"
     )
 
+
+# A standby shows the past: a transaction that it does not know yet may be older than its clock says.
+_TIME = "CASE WHEN pg_is_in_recovery() THEN least(pg_last_xact_replay_timestamp(), now()) ELSE now() END"
 
 _HAS_CHANGE_TABLE = (
     "EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'odp_changes'"
