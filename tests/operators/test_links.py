@@ -31,7 +31,10 @@ def test_load_has_them_in_every_export() -> None:
 def test_the_page_wherever_airflow_lies(monkeypatch: pytest.MonkeyPatch, base_url: str, address: str) -> None:
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", base_url)
     assert page_address("order_odp_export") == address
-    assert ExportPageLink().get_link(SimpleNamespace(), ti_key=KEY) == address
+    load = SimpleNamespace(export_id="order_odp_export")
+    assert ExportPageLink().get_link(load, ti_key=KEY) == address
+    in_another_dag = TaskInstanceKey("odp_consistency", "order.load", "run", 1, 0)
+    assert ExportPageLink().get_link(load, ti_key=in_another_dag) == address
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Json
 
-from odp.core.exports import EXPORTS
+from odp.core.exports import EXPORTS, OPTIONAL_EXPORTS
 from odp.ui.overview import BUSY_SECONDS, IDLE_SECONDS
 from tests.core.history import add_reject
 
@@ -58,6 +58,21 @@ class TestOverview:
         row = words(row_of(admin.get("/odp/").text, ORDERS))
         assert "Failed" in row
         assert "everything dry run 1 entity" in row
+
+    def test_a_failed_run_says_why_in_a_line(self, admin: Any, history: Callable[..., None]) -> None:
+        error = "7 of 9 rows were rejected; the other rows were dealt with. The first:\n  W1: odd\nMend them."
+        history("run", began=0, state="failed", error=error)
+        row = words(row_of(admin.get("/odp/").text, ORDERS))
+        assert "7 of 9 rows were rejected; the other rows were dealt with." in row
+        assert "The first" not in row
+        assert "W1" not in row
+
+    def test_an_optional_export_has_a_row_once_it_is_switched_on(self, admin: Any, history: Callable[..., None]) -> None:
+        (optional,) = OPTIONAL_EXPORTS
+        assert f"row-{optional.dag_id}" not in admin.get("/odp/").text
+        history("run", began=0, export=optional.dag_id, extracted=77)
+        assert "77" in words(row_of(admin.get("/odp/").text, optional.dag_id))
+        assert "Days of the events" in words(admin.get(f"/odp/exports/{optional.dag_id}").text)
 
     def test_gaps_lead_to_a_form_that_fills_them(self, admin: Any, history: Callable[..., None]) -> None:
         daily(history, range(1, 4))

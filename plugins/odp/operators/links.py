@@ -39,7 +39,7 @@ class ExportPageLink(BaseOperatorLink):
         :param operator: the operator.
         :param ti_key: the task instance.
         """
-        return page_address(ti_key.dag_id)
+        return page_address(operator.export_id)  # which another DAG may run, such as odp_consistency
 
 
 class OdpAccountLink(BaseOperatorLink):

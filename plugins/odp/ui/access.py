@@ -20,11 +20,13 @@ from airflow.models.connection import Connection
 from airflow.models.dag import DagModel
 from fastapi import Depends, HTTPException
 
-from odp.core.exports import EXPORTS, Export, get_export
-from odp.core.personal_data import holds_personal_data
+from odp.core.exports import EXPORTS, OPTIONAL_EXPORTS, Export, get_export
+from odp.core.personal_data import holds_personal_data, mask_text
+from odp.core.run_overview import Run
 
 ODP_CONNECTION = "odp_default"
 LEDGER_CONNECTION = "odp_ledger"
+ALL_EXPORTS = (*EXPORTS, *OPTIONAL_EXPORTS)
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,12 @@ class Viewer:
 
     @cached_property
     def _teams(self) -> dict[str, str | None]:
-        return DagModel.get_dag_id_to_team_name_mapping([export.dag_id for export in EXPORTS])
+        return DagModel.get_dag_id_to_team_name_mapping([export.dag_id for export in ALL_EXPORTS])
 
     @property
     def exports(self) -> tuple[Export, ...]:
-        """The exports whose runs the user may read."""
-        return tuple(export for export in EXPORTS if self.may("GET", export.dag_id, DagAccessEntity.RUN))
+        """The exports whose runs the user may read, those that a team has to switch on last."""
+        return tuple(export for export in ALL_EXPORTS if self.may("GET", export.dag_id, DagAccessEntity.RUN))
 
     def may_trigger(self, export: Export) -> bool:
         """Whether the user may trigger runs of an export."""
@@ -64,6 +66,17 @@ class Viewer:
     def may_unpause(self, export: Export) -> bool:
         """Whether the user may edit an export's DAG."""
         return self.may("PUT", export.dag_id)
+
+    def error_of(self, run: Run, export: Export) -> str | None:
+        """
+        Return a run's error as the user may see it: its details name records.
+
+        :param run: the run.
+        :param export: its export.
+        """
+        if run.error is None or self.sees_values(export):
+            return run.error
+        return mask_text(run.error.partition("\n")[0])
 
     def sees_values(self, export: Export) -> bool:
         """

@@ -15,9 +15,8 @@ from odp.core.consistency_history import latest_checks
 from odp.core.coverage import Coverage, read_coverages
 from odp.core.coverage_calendar import Day, calendar_days, gaps_due
 from odp.core.exports import Export
-from odp.core.personal_data import mask_text
 from odp.core.reject_search import reason_groups
-from odp.core.run_overview import Run, recent_runs, unjudged_runs
+from odp.core.run_overview import recent_runs, unjudged_runs
 from odp.core.run_progress import measure_progress
 from odp.core.run_trends import Period, durations, rows_by_period
 from odp.ui.access import ExportDep, Viewer, ViewerDep
@@ -34,19 +33,6 @@ _WEEKS = 53
 router = APIRouter(prefix="/exports/{dag_id}")
 
 UntilQuery = Annotated[date | None, Query()]
-
-
-def error_for(viewer: Viewer, run: Run, export: Export) -> str | None:
-    """
-    Return a run's error as the user may see it: its details name records.
-
-    :param viewer: the user.
-    :param run: the run.
-    :param export: its export.
-    """
-    if run.error is None or viewer.sees_values(export):
-        return run.error
-    return mask_text(run.error.partition("\n")[0])
 
 
 def months_of(days: list[Day]) -> Iterator[tuple[date, int]]:
@@ -85,7 +71,7 @@ def _live(
         "export": export,
         "ledger": ledger,
         "dag": dag,
-        "runs": [(run, error_for(viewer, run, export)) for run in runs],
+        "runs": [(run, viewer.error_of(run, export)) for run in runs],
         "latest": latest,
         "progress": measure_progress(running, read_samples(samples)) if running else None,
         "coverage": coverage,

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from odp.core.coverage import Coverage, read_coverages
 from odp.core.coverage_calendar import Day, calendar_days, gaps_due
-from odp.core.exports import Export
+from odp.core.exports import OPTIONAL_EXPORTS, Export
 from odp.core.reject_search import open_rejects
 from odp.core.run_overview import Run, latest_runs, unjudged_runs
 from odp.core.run_progress import Progress, Sample, measure_progress
@@ -45,6 +45,7 @@ class ExportRow:
     :param gaps: its gaps.
     :param coverage: what its runs have covered.
     :param may_trigger: whether the user may trigger it.
+    :param error: why its latest run failed, in a line.
     """
 
     export: Export
@@ -56,6 +57,7 @@ class ExportRow:
     gaps: tuple[Window, ...]
     coverage: Coverage
     may_trigger: bool
+    error: str | None
 
     @property
     def state(self) -> str:
@@ -99,6 +101,8 @@ def export_rows(viewer: Viewer, ledger: PageLedger, session: Any, samples: list[
         coverage = coverages.get(export.dag_id, Coverage())
         runs = [other for other in unjudged if other.export == export.dag_id]
         dag = dags.get(export.dag_id)
+        if export in OPTIONAL_EXPORTS and run is None and (dag is None or dag.is_paused):
+            continue  # not switched on
         gaps = gaps_due(coverage, dag.due(now) if dag else None)
         rows.append(
             ExportRow(
@@ -111,9 +115,16 @@ def export_rows(viewer: Viewer, ledger: PageLedger, session: Any, samples: list[
                 gaps,
                 coverage,
                 viewer.may_trigger(export),
+                _error_line(viewer, run, export),
             )
         )
     return rows
+
+
+def _error_line(viewer: Viewer, run: Run | None, export: Export) -> str | None:
+    error = viewer.error_of(run, export) if run and run.state == "failed" else None
+    # What it may announce, such as the first rejects, is on the export's own page.
+    return error.partition("\n")[0].removesuffix(" The first:") if error else None
 
 
 def _context(viewer: Viewer, ledger: PageLedger, session: Any, samples: list[str] | None) -> dict[str, Any]:

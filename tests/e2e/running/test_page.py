@@ -179,11 +179,18 @@ def test_light_or_dark_as_in_airflow_and_on_a_small_screen(page: Page, running: 
     picture("page-dark", 1400)
     page.evaluate("localStorage.removeItem('theme')")
 
-    page.set_viewport_size({"width": 420, "height": 900})
+    page.set_viewport_size({"width": 390, "height": 900})
     page.goto(f"{running.airflow_url}/odp/")
     for path in ("", f"exports/{ORDERS.dag_id}", f"exports/{USER_PROFILES.dag_id}/rejects", f"exports/{ORDERS.dag_id}/run"):
         page.goto(f"{running.airflow_url}/odp/{path}")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+    # The latest days are in sight, and what the user scrolled to stays there when news come.
+    page.goto(f"{running.airflow_url}/odp/exports/{ORDERS.dag_id}")
+    calendar = page.locator("#calendar-scroll")
+    assert calendar.evaluate("box => box.scrollWidth > box.clientWidth && box.scrollLeft === 0")
+    calendar.evaluate("box => { box.scrollLeft = -100; }")
+    page.evaluate(f"htmx.ajax('GET', '/odp/exports/{ORDERS.dag_id}/live', {{ target: '#live', swap: 'outerHTML' }})")
+    assert calendar.evaluate("box => box.scrollLeft") == -100
     page.goto(f"{running.airflow_url}/odp/")
     picture("page-small", 1000)
     page.set_viewport_size({"width": 1440, "height": 900})
@@ -199,6 +206,11 @@ def test_by_keyboard_alone(page: Page, running: World) -> None:
     # News replace the row; who is on it stays there.
     page.evaluate("htmx.ajax('GET', '/odp/rows', { target: '#rows', swap: 'outerHTML' })")
     expect(first).to_be_focused()
+    gap = page.locator(f"#row-{WAREHOUSES.dag_id} .cell.gap").first
+    gap.focus()
+    page.evaluate("htmx.ajax('GET', '/odp/rows', { target: '#rows', swap: 'outerHTML' })")
+    expect(gap).to_be_focused()
+    first.focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name=EXPORTS[0].title, exact=True)).to_be_visible()
 

@@ -123,6 +123,7 @@
     document.querySelector("[data-period]").textContent = history.period;
     document.getElementById("no-history").hidden = history.runs.length > 0;
     charts.hidden = history.runs.length === 0;
+    document.getElementById("history-details").hidden = charts.hidden;
     draw();
     fillTable();
   }

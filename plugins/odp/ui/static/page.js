@@ -11,6 +11,15 @@ document.addEventListener("click", (event) => {
   outside.click();
 });
 
+// News replace what is scrolled sideways; it stays where the user has scrolled it.
+const scrolled = new Map();
+document.addEventListener("htmx:beforeSwap", () => {
+  document.querySelectorAll("[data-scroll]").forEach((box) => scrolled.set(box.id, box.scrollLeft));
+});
+document.addEventListener("htmx:afterSwap", () => {
+  document.querySelectorAll("[data-scroll]").forEach((box) => { box.scrollLeft = scrolled.get(box.id) ?? box.scrollLeft; });
+});
+
 document.addEventListener("change", (event) => {
   const { all } = event.target.dataset;
   if (all) event.target.form.querySelectorAll(`[name="${all}"]`).forEach((box) => { box.checked = event.target.checked; });
