@@ -5,7 +5,7 @@ from __future__ import annotations
 from odp.core.contract import contract_fields
 from odp.core.exports import Export
 from odp.core.parameters import PARAMETERS
-from odp.core.records import Order, OrderItem
+from odp.core.records import Order, OrderItem, Record
 from odp.core.user_events import EVENT_KINDS, UserEvent
 
 MAINTENANCE_DOC = """\
@@ -187,13 +187,25 @@ def render_doc_md(export: Export, page: str) -> str:
         "",
         "#### Fields",
         "",
+        *field_table(contract),
+    ]
+    if contract is UserEvent:
+        lines += ["", "#### Events", "", "| Event | Commerce's sender | Needs |", "|---|---|---|"]
+        lines += [f"| {kind} | {kind.sender} | {', '.join(kind.needs)} |" for kind in EVENT_KINDS]
+    return "\n".join(lines) + "\n"
+
+
+def field_table(contract: type[Record]) -> list[str]:
+    """
+    Render the fields of a contract as the lines of a table in Markdown.
+
+    :param contract: an export's contract.
+    """
+    lines = [
         "| ODP field | Kind | Read from |",
         "|---|---|---|",
         *(f"| `{f.name}` | {f.kind.name}{', required' if f.required else ''} | {f.source} |" for f in contract_fields(contract)),
     ]
     if contract is Order:
         lines += [f"| `items[].{f.name}` | {f.kind.name} | {f.source} |" for f in contract_fields(OrderItem)]
-    if contract is UserEvent:
-        lines += ["", "#### Events", "", "| Event | Commerce's sender | Needs |", "|---|---|---|"]
-        lines += [f"| {kind} | {kind.sender} | {', '.join(kind.needs)} |" for kind in EVENT_KINDS]
-    return "\n".join(lines) + "\n"
+    return lines

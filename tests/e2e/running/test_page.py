@@ -233,7 +233,7 @@ def test_a_run_with_look_back_days_is_watched_until_it_is_done(
     expect(frame.get_by_text("One run for what was modified in the 4000 days before it starts.")).to_be_visible()
     assert api.get(f"/dags/{CUSTOMERS.dag_id}/dagRuns", params={"run_type": "manual"}).json()["total_entries"] == 0
 
-    odp.faults(path="/v3/objects/businesses", method="POST", delay=3, count=6)
+    odp.faults(path="/v3/objects/businesses", method="POST", delay=2, count=6)
     frame.get_by_role("button", name="Run").click()
     expect(frame.get_by_role("heading", name=CUSTOMERS.title, exact=True)).to_be_visible()
     frame.locator("body").evaluate("body => { body.ownerDocument.defaultView.opened = true; }")
