@@ -22,6 +22,7 @@ import pytest
 
 from odp.core.dag_docs import field_table
 from odp.core.exports import EXPORTS
+from sandbox.odp.server import SandboxOdp
 from sandbox.world import PROJECT, World
 from tests.e2e.runs import synchronise_dags
 
@@ -106,8 +107,10 @@ def dags(airflow_db: World) -> World:
 
 
 @pytest.fixture
-def nothing_stays(dags: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Run in an empty folder; what a command makes is removed from Airflow's database."""
+def nothing_stays(
+    dags: World, odp: SandboxOdp, ledger_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Run in an empty folder, with an ODP and a ledger of its own; what a command makes in Airflow's database is removed."""
     from airflow import settings
     from airflow.models import DagModel, DagRun, Pool
     from airflow.models.backfill import Backfill, BackfillDagRun
@@ -118,6 +121,9 @@ def nothing_stays(dags: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     paused = dict(settings.Session().execute(select(DagModel.dag_id, DagModel.is_paused)).all())
     (tmp_path / "include").mkdir()
     monkeypatch.chdir(tmp_path)
+    connection = {"conn_type": "odp", "host": odp.url, "password": odp.key}
+    monkeypatch.setenv("AIRFLOW_CONN_ODP_DEFAULT", json.dumps(connection))
+    monkeypatch.setenv("AIRFLOW_CONN_ODP_LEDGER", ledger_database)
     monkeypatch.setenv("AIRFLOW_VAR_ODP_SETTINGS", '{"accept_shared_emails": true}')
     yield
     session = settings.Session()

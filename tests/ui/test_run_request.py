@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -11,6 +12,7 @@ from odp.core.exceptions import ParameterError
 from odp.core.exports import ORDERS
 from odp.ui.run_form import presets
 from odp.ui.run_request import RunForm, RunRequest, read_form
+from sandbox.world import PROJECT
 
 NOW = datetime(2026, 11, 24, 8, tzinfo=timezone.utc)
 RUNS = "api/v2/dags/order_odp_export/dagRuns"
@@ -147,3 +149,23 @@ def test_the_preview_and_the_request(viewer: Any) -> None:
     assert (bad.status_code, "1 or more" in bad.json()["problem"]) == (422, True)
     good = viewer.get(f"{export}/request?LookBackDays=2&by_day=false").json()
     assert (good["root"], good["requests"][0]["body"]["conf"]) == ("/", {"LookBackDays": 2})
+
+
+ADDRESSES = sorted(
+    {found for page in (PROJECT / "docs").glob("*.md") for found in re.findall(r"/plugin/odp-exports(/\S+)", page.read_text())}
+)
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_every_address_in_the_documentation_is_a_form_that_can_be_sent(admin: Any, ledger: Any, address: str) -> None:
+    page = admin.get(address)
+    assert page.status_code == 200
+    preview = page.text.partition('id="preview"')[2].partition("</div>")[0]
+    assert 'class="preview"' in preview, preview
+
+
+def test_the_request_in_the_documentation_is_one_that_airflow_takes(admin: Any) -> None:
+    (body,) = re.findall(r"```json\n(.+?)```", (PROJECT / "docs" / "parameters.md").read_text(), re.S)
+    answer = admin.post(f"/{RUNS}", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 200, answer.text
+    assert admin.delete(f"/{RUNS}/{answer.json()['dag_run_id']}").status_code == 204
