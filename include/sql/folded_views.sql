@@ -18,8 +18,8 @@ DECLARE
     tables constant text[] := ARRAY[
         'Product', 'Warehouse', 'Customer', 'UserProfile', 'CustomerUserProfile', 'CustomerOrder', 'OrderLine',
         'OrderStatusMapping', 'CustomerOrderPromotion', 'Brand', 'ProductLine', 'Vendor', 'Category', 'CategoryProduct',
-        'ProductImage', 'ProductWarehouse', 'Website', 'Country', 'State', 'Currency', 'Language', 'CustomProperty',
-        'StorefrontEvent'
+        'ProductImage', 'ProductWarehouse', 'Website', 'UserProfileWebsite',
+        'Country', 'State', 'Currency', 'Language', 'CustomProperty', 'StorefrontEvent'
     ];
     source record;
     selected text;

@@ -19,6 +19,7 @@ WITH selected AS (
             OR o.Id = ANY(%(ids)s::uuid[])
             OR (cardinality(%(numbers)s::text[]) > 0 AND o.OrderNumber = ANY(%(numbers)s::text[]))
         )
+        AND (%(all_websites)s OR o.WebsiteId = ANY(%(website_ids)s::uuid[]))
     UNION
     SELECT o.Id
     FROM CustomerOrder o
@@ -39,6 +40,7 @@ WITH selected AS (
             OR o.Id = ANY(%(ids)s::uuid[])
             OR (cardinality(%(numbers)s::text[]) > 0 AND o.OrderNumber = ANY(%(numbers)s::text[]))
         )
+        AND (%(all_websites)s OR o.WebsiteId = ANY(%(website_ids)s::uuid[]))
 ),
 
 -- Per line: the net total that was charged and the regular total before discounts.

@@ -25,6 +25,8 @@ DEFAULTS: dict[str, Any] = {
     "ids": [],
     "numbers": [],
     "as_of": NOW,
+    "all_websites": True,
+    "website_ids": [],
     "email_mode": "unique",
     "site_url": "https://shop.example.com",
     "user_events": ["register", "login", "storefront"],

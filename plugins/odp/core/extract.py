@@ -6,7 +6,7 @@ import itertools
 import logging
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ from odp.core.rows import RowReader
 from odp.core.settings import Settings
 from odp.core.staging import FrameWriter, Staging
 from odp.core.user_events import UserEvent, check_sources
+from odp.core.websites import find_website_ids
 from odp.core.window import Window
 
 log = logging.getLogger(__name__)
@@ -43,12 +44,14 @@ class Selection:
     :param as_of: the run's fixed "now", against which activation and sale dates are judged.
     :param by_entity_id: whether the ids are Commerce's ids, all of them: natural keys are not looked at, which a replica may have
         no index on.
+    :param website_ids: only what belongs to these websites; ``None`` for all.
     """
 
     window: Window
     as_of: datetime
     ids: Sequence[str] | None = None
     by_entity_id: bool = False
+    website_ids: Sequence[str] | None = None
 
     def parameters(self, settings: Settings) -> dict[str, Any]:
         """
@@ -65,6 +68,8 @@ class Selection:
             "ids": [value for value in map(_uuid_or_none, ids) if value],
             "numbers": [] if self.by_entity_id else ids,
             "as_of": self.as_of,
+            "all_websites": self.website_ids is None,
+            "website_ids": list(self.website_ids or ()),
             "email_mode": settings.email_mode,
             "site_url": settings.site_url.rstrip("/"),
             "user_events": list(settings.user_events),
@@ -125,6 +130,9 @@ def extract(
         manifest["actions"], warnings = resolve_actions(rows, settings.order_status, strict=settings.strict_mapping)
         for warning in warnings:
             log.warning(warning)
+    selection = replace(
+        selection, website_ids=find_website_ids(connection, export.sql, mapping, settings.websites, absent)
+    )
     parameters = selection.parameters(settings)
     columns = describe(connection, mapping, parameters, absences)
     # What is wrong with columns or custom fields fails here, before a row is read.
@@ -132,7 +140,7 @@ def extract(
     custom = find_custom_fields(connection, export, settings, contract, columns, parameters, absences)
     rows_of_window = stream_rows(connection, mapping, parameters, absences, columns)
     # First, so that where both queries find an entity the row of the window is the later one.
-    selection_of_retried = Selection(window=Window(), ids=retried, as_of=selection.as_of).parameters(settings)
+    selection_of_retried = replace(selection, window=Window(), ids=retried, by_entity_id=False).parameters(settings)
     rows_of_retried = stream_rows(connection, mapping, selection_of_retried, absences, columns) if retried else ()
     all_rows = itertools.chain(rows_of_retried, rows_of_window)
     parts = list(_stage_parts(all_rows, settings.part_rows, settings.part_megabytes * 1_000_000, max_parts, staging))

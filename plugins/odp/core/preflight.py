@@ -77,7 +77,7 @@ class Preflight:
                 contracts[export.dag_id] = contract or contracts[export.dag_id]
 
             def check_speed() -> list[Finding]:
-                indexes = check_indexes(connection, EXPORTS)
+                indexes = check_indexes(connection, EXPORTS, by_website=bool(self.settings.websites))
                 return [*indexes.findings, check_lag(connection, indexes.quick_tables, now)]
 
             def check_statuses() -> list[Finding]:

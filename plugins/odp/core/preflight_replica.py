@@ -23,6 +23,7 @@ from odp.core.preflight_report import Finding, failure_of
 from odp.core.records import Record
 from odp.core.replica import describe, find_absences
 from odp.core.settings import Settings
+from odp.core.websites import find_website_ids
 from odp.core.window import Window
 
 _AREA = "replica"
@@ -65,14 +66,15 @@ def check_export(
     try:
         with connection.transaction():
             absences = find_absences(connection, tables)
-            parameters = Selection(window=Window(), as_of=now).parameters(settings)
+            absent = [*absences.tables, *absences.columns]
+            website_ids = find_website_ids(connection, export.sql, mapping, settings.websites, absent)
+            parameters = Selection(window=Window(), as_of=now, website_ids=website_ids).parameters(settings)
             columns = describe(connection, mapping, parameters, absences)
             contract = extended_contract(export.contract_for(settings), columns, ITEM_COLUMNS)
             custom = find_custom_fields(connection, export, settings, contract, columns, parameters, absences)
             custom_findings = _custom_findings(connection, export, settings, custom.plan) if custom else []
     except (OdpExportError, psycopg.Error) as error:
         return [failure_of(error, _AREA, "tables and columns", (export.dag_id,))], None
-    absent = [*absences.tables, *absences.columns]
     lost = fields_fed_by(export.contract, absent)
     added = [name for name in contract.model_fields if name not in export.contract.model_fields]
     cause = f"{len(tables) - len(absences.tables)} tables, {len(columns)} columns."

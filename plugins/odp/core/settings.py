@@ -133,6 +133,11 @@ class Settings(BaseModel):
         pattern=r"^(https?://\S+)?$",
         description="Address put before relative image and product paths; empty: the first active website's domain name.",
     )
+    websites: tuple[str, ...] = Field(
+        default=(),
+        description="Names of the websites that are sent: their orders, the products of their categories, the people assigned to "
+        "them or to none, and all of what belongs to no website; empty: all websites.",
+    )
     create_schema: bool = Field(
         default=True,
         description="Whether preflight and load create the objects, fields, identifiers and relations that ODP lacks.",
