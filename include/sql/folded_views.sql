@@ -17,6 +17,7 @@ DECLARE
     -- A table of your own that a mapping file reads belongs here, too.
     tables constant text[] := ARRAY[
         'Product', 'Warehouse', 'Customer', 'UserProfile', 'CustomerUserProfile', 'CustomerOrder', 'OrderLine',
+        'OrderHistory', 'OrderHistoryLine',
         'OrderStatusMapping', 'CustomerOrderPromotion', 'Brand', 'ProductLine', 'Vendor', 'Category', 'CategoryProduct',
         'ProductImage', 'ProductWarehouse', 'Website', 'UserProfileWebsite',
         'Country', 'State', 'Currency', 'Language', 'CustomProperty', 'StorefrontEvent'

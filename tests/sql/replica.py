@@ -28,6 +28,8 @@ DEFAULTS: dict[str, Any] = {
     "all_websites": True,
     "website_ids": [],
     "email_mode": "unique",
+    "convert_to": "",
+    "convert_by": "",
     "site_url": "https://shop.example.com",
     "user_events": ["register", "login", "storefront"],
 }

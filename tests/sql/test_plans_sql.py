@@ -49,7 +49,8 @@ FILL = [
     " SELECT {UserProfileWebsite}, {UserProfile}, '{SITE}', {changed} FROM {numbers}",
     "INSERT INTO CustomerUserProfile (Id, CustomerId, UserProfileId, ModifiedOn)"
     " SELECT {CustomerUserProfile}, {Customer}, {UserProfile}, {changed} FROM {numbers}",
-    "INSERT INTO CustomerOrder (Id, OrderNumber, CustomerId, WebsiteId, PlacedByUserProfileId, BTAddress1, OrderTotal, ModifiedOn)"
+    "INSERT INTO CustomerOrder (Id, OrderNumber, CustomerId, WebsiteId, PlacedByUserProfileId, BTAddress1, OrderTotal,"
+    " ModifiedOn)"
     " SELECT {CustomerOrder}, 'O' || i, {Customer}, '{SITE}', {UserProfile}, repeat('x', 300), 10, {changed} FROM {numbers}",
     "INSERT INTO OrderLine (Id, CustomerOrderId, Line, QtyOrdered, UnitNetPrice, ModifiedOn)"
     " SELECT md5('OrderLine' || i || ' ' || line)::uuid, {CustomerOrder}, line, 1, 2, {changed}"

@@ -141,6 +141,29 @@ _TABLES = (
         """,
         required=True,
     ),
+    _table(
+        "OrderHistory",
+        """
+        uuid: Id!;
+        timestamptz: ModifiedOn!, OrderDate!;
+        text: WebOrderNumber!, ErpOrderNumber!, Status!, CustomerNumber, CustomerSequence, CustomerPO, CurrencyCode,
+            FulfillmentMethod, OrderSource, OrderDeviceType,
+            BTAddress1, BTAddress2, BTAddress3, BTAddress4, BTCity, BTState, BTPostalCode, BTCountry,
+            STAddress1, STAddress2, STAddress3, STAddress4, STCity, STState, STPostalCode, STCountry;
+        numeric: OrderTotal, ProductTotal, OrderDiscountAmount, TaxAmount, ShippingCharges, HandlingCharges;
+        double precision: ConversionRate;
+        boolean: IsGuestOrder
+        """,
+    ),
+    _table(
+        "OrderHistoryLine",
+        """
+        uuid: Id!, OrderHistoryId!;
+        timestamptz: ModifiedOn!;
+        text: ProductErpNumber!;
+        numeric: LineNumber, ReleaseNumber, QtyOrdered!, UnitRegularPrice, UnitNetPrice, TotalRegularPrice, TotalNetPrice
+        """,
+    ),
     _table("OrderStatusMapping", "uuid: Id!; text: ErpOrderStatus!, OdpActionType!"),
     _table(
         "CustomerOrderPromotion",
@@ -205,6 +228,15 @@ READS: Mapping[str, tuple[str, ...]] = {
     "customers.sql": ("Customer", "Country", "State", "Currency", "CustomProperty"),
     "user_profiles.sql": ("UserProfile", "UserProfileWebsite", "Currency", "Language", "CustomProperty"),
     "customer_user_profiles.sql": ("CustomerUserProfile", "Customer", "UserProfile", "CustomProperty"),
+    "order_history.sql": (
+        "OrderHistory",
+        "OrderHistoryLine",
+        "CustomerOrder",
+        "Customer",
+        "CustomerUserProfile",
+        "UserProfile",
+        "Product",
+    ),
     "order_status_mapping.sql": ("OrderStatusMapping",),
     "user_events.sql": ("UserProfile", "StorefrontEvent"),
 }

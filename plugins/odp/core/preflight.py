@@ -72,7 +72,8 @@ class Preflight:
             now = datetime.now(timezone.utc)
             yield check_replica(connection)
             for export in EXPORTS:
-                findings, contract = check_export(connection, export, self.queries[export.sql], self.settings, now)
+                lookups = {name: self.queries[file] for name, file in export.lookups.items()}
+                findings, contract = check_export(connection, export, self.queries[export.sql], self.settings, now, lookups)
                 yield from findings
                 contracts[export.dag_id] = contract or contracts[export.dag_id]
 

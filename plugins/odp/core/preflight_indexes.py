@@ -73,9 +73,7 @@ class IndexReport:
     quick_tables: list[str]
 
 
-def check_indexes(
-    connection: psycopg.Connection[Any], exports: Iterable[Export], *, by_website: bool = False
-) -> IndexReport:
+def check_indexes(connection: psycopg.Connection[Any], exports: Iterable[Export], *, by_website: bool = False) -> IndexReport:
     """
     Look for an index that begins with ModifiedOn on each table that a window selects by it.
 

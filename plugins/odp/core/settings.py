@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from odp.core.currency import CurrencyConversion
 from odp.core.custom_settings import CustomSettings
 from odp.core.exceptions import SettingsError
 
@@ -137,6 +138,15 @@ class Settings(BaseModel):
         default=(),
         description="Names of the websites that are sent: their orders, the products of their categories, the people assigned to "
         "them or to none, and all of what belongs to no website; empty: all websites.",
+    )
+    convert_currency: CurrencyConversion | None = Field(
+        default=None,
+        description="Into which currency the amounts of orders are converted by their ConversionRate; without it they are "
+        "sent in the order's own currency.",
+    )
+    order_history: bool = Field(
+        default=False,
+        description="Whether orders that only OrderHistory has, such as orders by phone, are sent as well.",
     )
     create_schema: bool = Field(
         default=True,

@@ -19,7 +19,7 @@ class CommerceReadOperator(ExportStageOperator):
     Base of the stages that read rows of an export from the Commerce replica.
 
     :param sql: the mapping file, a name under the DAG's ``template_searchpath``, or its text. (templated)
-    :param lookups: small side queries by name, read in the same snapshot. (templated)
+    :param lookups: queries beside it by name, read in the same snapshot. (templated)
     :param commerce_conn_id: PostgreSQL connection to the replica; its search_path names the schema. (templated)
     """
 
