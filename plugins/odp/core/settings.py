@@ -139,6 +139,11 @@ class Settings(BaseModel):
         description="Names of the websites that are sent: their orders, the products of their categories, the people assigned to "
         "them or to none, and all of what belongs to no website; empty: all websites.",
     )
+    accounts: dict[str, str] = Field(
+        default_factory=dict,
+        description="Several ODP accounts: name of a website to the id of the connection that leads to its account. "
+        "Empty: everything goes to the account of the connection odp_default.",
+    )
     convert_currency: CurrencyConversion | None = Field(
         default=None,
         description="Into which currency the amounts of orders are converted by their ConversionRate; without it they are "
@@ -251,6 +256,54 @@ class Settings(BaseModel):
         if self.csv is None and (lacking := [name for name, own in self.exports.items() if own.transport == "csv"]):
             raise ValueError(f"the transport of {', '.join(lacking)} is csv, so csv has to name a bucket and a tracker_id")
         return self
+
+    @model_validator(mode="after")
+    def _accounts_fit(self) -> Settings:
+        if self.accounts and self.websites:
+            raise ValueError("'websites' is for one account; with 'accounts', only the websites named there are sent anyway")
+        if self.accounts and (files := [name for name, own in self.exports.items() if own.transport == "csv"]):
+            raise ValueError(f"the transport csv of {', '.join(files)} is for one account: with 'accounts', use the REST API")
+        if self.accounts and self.order_history:
+            raise ValueError("'order_history' is for one account: OrderHistory does not say on which website an order was placed")
+        return self
+
+    @property
+    def website_names(self) -> tuple[str, ...]:
+        """Names of all websites that the settings name."""
+        return self.websites or tuple(self.accounts)
+
+    @property
+    def account_connections(self) -> tuple[str, ...]:
+        """Ids of the connections of several accounts, in the order of their websites; none for the one account."""
+        return tuple(dict.fromkeys(self.accounts.values()))
+
+    def for_account(self, connection: str) -> Settings:
+        """
+        Return what holds for one of several accounts: its own websites are sent.
+
+        :param connection: id of its connection.
+        :raises SettingsError: if the settings name no such account.
+        """
+        websites = tuple(website for website, other in self.accounts.items() if other == connection)
+        if not websites:
+            raise SettingsError(
+                f"The run was staged for the account {connection}, which the setting accounts does not name any more.",
+                "Clear extract, to stage the run for the accounts of now.",
+            )
+        return self.model_copy(update={"websites": websites})
+
+    def refuse_accounts(self, what: str) -> None:
+        """
+        Refuse what works for one account only.
+
+        :param what: such as the id of a DAG.
+        :raises SettingsError: if there are several accounts.
+        """
+        if self.accounts:
+            raise SettingsError(
+                f"{what} works for one ODP account only, but the setting accounts routes websites to several.",
+                "Pause it. The exports deliver to all accounts, and retry what an account did not take.",
+            )
 
     def for_export(self, dag_id: str) -> ExportSettings:
         """

@@ -78,5 +78,5 @@ class CommerceReadOperator(ExportStageOperator):
                 self.settings,
                 staging,
                 retried=retried,
-                max_parts=conf.getint("core", "max_map_length"),
+                max_parts=conf.getint("core", "max_map_length") // max(1, len(self.settings.account_connections)),
             )

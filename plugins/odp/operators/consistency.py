@@ -54,6 +54,7 @@ class OdpCompareOperator(CommerceReadOperator):
         from odp.core.consistency_report import sentences
 
         refuse_unknown_parameters(context["dag_run"].conf or {}, CONSISTENCY_PARAMETERS)
+        self.settings.refuse_accounts("odp_consistency")
         if self.export_id not in (context["params"].get("Exports") or [self.export_id]):
             raise AirflowSkipException(f"The parameter Exports does not name {self.export_id}.")
         with self.open_ledger() as ledger:
