@@ -103,7 +103,7 @@ class OdpNotifier(BaseNotifier):
         if dag_id not in {export.dag_id for export in (*EXPORTS, *OPTIONAL_EXPORTS)}:
             return None
         try:
-            from odp.core.accounts import combined
+            from odp.core.accounts import account_connections, combined
             from odp.core.ledger import Ledger
             from odp.core.run_history import read_run
             from odp.hooks.ledger import connect_to_ledger
@@ -111,7 +111,7 @@ class OdpNotifier(BaseNotifier):
 
             settings = read_settings(Variable.get(VARIABLE_NAME, default=None))
             runs = []
-            for connection in settings.account_connections or (self.odp_conn_id,):
+            for connection in account_connections(settings) or (self.odp_conn_id,):
                 account = OdpHook(connection).account
                 with Ledger(connect_to_ledger(self.ledger_conn_id), account, dag_id) as ledger:
                     runs.append(read_run(ledger, run_id))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.error import HTTPError
@@ -15,7 +16,7 @@ import pytest
 from sandbox.odp.server import SandboxOdp
 from sandbox.world import World
 from tests.e2e.conftest import Configure
-from tests.e2e.runs import Finished, load_dag, run_by_hand
+from tests.e2e.runs import Finished, load_dag, run_as, run_by_hand
 
 MAIN, PRO = "Main", "Pro Søk"
 ROUTES = {MAIN: "odp_main", PRO: "odp_pro"}
@@ -110,8 +111,9 @@ def test_each_account_gets_what_belongs_to_its_websites(
         assert not main & pro
     elif export != "warehouse_odp_export":
         assert main != pro
-    again = run(export, tmp_path)
-    assert (again.summary["delivered"], again.state) == (0, "success")
+    if export == "order_odp_export":
+        again = run(export, tmp_path)
+        assert (again.summary["delivered"], again.state) == (0, "success")
 
 
 def test_an_account_that_refuses_its_key_does_not_stop_the_others(
@@ -148,3 +150,62 @@ def test_two_connections_to_one_account_are_refused(accounts: dict[str, SandboxO
     finished = run("warehouse_odp_export", tmp_path)
 
     assert finished.state == "failed"
+
+
+def test_a_run_begins_where_the_account_furthest_behind_has_got_to(
+    accounts: dict[str, SandboxOdp], configure: Configure, connect: Connect
+) -> None:
+    configure(accounts=ROUTES, window_mode="since_last_success")
+
+    def run_of(day: int) -> Finished:
+        start = datetime(2024, 6, day, tzinfo=timezone.utc)
+        return run_as(load_dag("warehouse_odp_export"), "scheduled", (start, start + timedelta(days=1)))
+
+    first = run_of(1)
+    with pytest.MonkeyPatch.context() as broken:
+        broken.delenv("AIRFLOW_CONN_ODP_MAIN")
+        second = run_of(2)
+    third, fourth = run_of(3), run_of(4)
+
+    assert [run.state for run in (first, second, third, fourth)] == ["success", "failed", "success", "success"]
+    behind = datetime(2024, 6, 1, 23, 45, tzinfo=timezone.utc)
+    assert [run.window[0] for run in (second, third)] == [behind.isoformat()] * 2
+    assert fourth.window[0] == (behind + timedelta(days=2)).isoformat()
+
+
+def test_the_preflight_checks_every_account(accounts: dict[str, SandboxOdp], configure: Configure, connect: Connect) -> None:
+    configure(accounts=ROUTES, accept_shared_emails=True)
+    connect("odp_main", accounts[MAIN], key="W4WzcEs-ABgXorzY7h1LCQ.wrong")
+
+    finished = run_by_hand(load_dag("odp_preflight"), DryRun=True)
+
+    assert finished.state == "failed"
+    report = finished.run.get_task_instance("preflight").xcom_pull("preflight")
+    wrong = {finding["area"] for finding in report["findings"] if finding["verdict"] == "failure"}
+    seen = {finding["area"] for finding in report["findings"]}
+    assert wrong == {"ODP, account odp_main"}
+    assert {"ODP, account odp_pro", "schema, account odp_pro", "accounts"} <= seen
+
+
+@pytest.mark.usefixtures("accounts")
+def test_the_consistency_refuses_several_accounts() -> None:
+    finished = run_by_hand(load_dag("odp_consistency"), Exports=["warehouse_odp_export"])
+
+    assert finished.tasks["warehouse_odp_export.compare"] == "failed"
+    assert finished.state == "failed"
+
+
+def test_one_account_may_send_some_websites_only(
+    account: SandboxOdp, source: Replica, configure: Configure, tmp_path: Path
+) -> None:
+    configure(websites=[PRO], convert_currency={"to": "USD", "by": "multiply"}, order_history=True)
+
+    finished = run("user_profile_odp_export", tmp_path)
+    orders = run("order_odp_export", tmp_path)
+
+    assert (finished.state, orders.state) == ("success", "success")
+    assert held(account, "user_profile_odp_export") == expected(source, "user_profile_odp_export", PRO)
+    sent = [event["data"]["order"] for event in account.dump("events")]
+    assert {order["website"] for order in sent if "website" in order} == {PRO}
+    assert {order["currency"] for order in sent if "original_currency" in order} <= {"USD", None}
+    assert any(order.get("original_currency") for order in sent)

@@ -82,3 +82,21 @@ def test_to_be_assigned_to_a_website_counts_as_a_change_where_websites_matter(re
 
     assert found(replica, "user_profiles.sql", MAIN, **DAY) == {1}
     assert found(replica, "user_profiles.sql", **DAY) == set()
+
+
+def test_user_events_belong_to_their_own_website_or_else_to_those_of_their_person(replica: Replica) -> None:
+    people = {name: replica.add("UserProfile", UserName=name, CreatedOn=TODAY) for name in ("main", "outlet", "free")}
+    for name, site in (("main", MAIN), ("outlet", OUTLET)):
+        replica.add("UserProfileWebsite", UserProfileId=people[name], WebsiteId=site)
+    for page, site, person in (("of outlet", OUTLET, "main"), ("nowhere", None, "main"), ("nobody", None, None)):
+        replica.add("StorefrontEvent", Type="pageview", Page=page, WebsiteId=site, UserProfileId=people.get(person or ""))
+
+    def happened(*websites: UUID) -> set[str]:
+        parameters = {"all_websites": not websites, "website_ids": list(websites), "user_events": ["register", "storefront"]}
+        names = {user: name for name, user in people.items()}
+        rows = replica.rows("user_events.sql", **parameters)
+        return {row["page"] or names[row["event_id"]] for row in rows}
+
+    assert happened() == {"main", "outlet", "free", "of outlet", "nowhere", "nobody"}
+    assert happened(MAIN) == {"main", "free", "nowhere", "nobody"}
+    assert happened(OUTLET) == {"outlet", "free", "of outlet", "nobody"}

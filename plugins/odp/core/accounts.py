@@ -1,5 +1,5 @@
 """
-Several ODP accounts in one run of an export: what went wrong with each, and what all of them come to.
+Several ODP accounts: which websites each gets, and in one run of an export what went wrong with each and what all come to.
 
 Each account has a ledger, staged files and a reconciliation of its own; this module puts the results together.
 """
@@ -7,13 +7,57 @@ Each account has a ledger, staged files and a reconciliation of its own; this mo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from odp.core.exceptions import AccountsError, SettingsError
 from odp.core.run_history import COUNTS, EndedRun
 
+if TYPE_CHECKING:
+    from odp.core.settings import Settings
+
 MANIFEST = "accounts.json"
 """The staged file in which extract says which accounts the run is for, and why it could not extract for some."""
+
+
+def account_connections(settings: Settings) -> tuple[str, ...]:
+    """
+    Return the ids of the connections of several accounts, in the order of their websites; none for the one account.
+
+    :param settings: the team's settings.
+    """
+    return tuple(dict.fromkeys(settings.accounts.values()))
+
+
+def settings_of_account(settings: Settings, connection: str) -> Settings:
+    """
+    Return what holds for one of several accounts: its own websites are sent.
+
+    :param settings: the team's settings.
+    :param connection: id of its connection.
+    :raises SettingsError: if the settings name no such account.
+    """
+    websites = tuple(website for website, other in settings.accounts.items() if other == connection)
+    if not websites:
+        raise SettingsError(
+            f"The run was staged for the account {connection}, which the setting accounts does not name any more.",
+            "Clear extract, to stage the run for the accounts of now.",
+        )
+    return settings.model_copy(update={"websites": websites})
+
+
+def refuse_several(settings: Settings, what: str) -> None:
+    """
+    Refuse what works for one account only.
+
+    :param settings: the team's settings.
+    :param what: such as the id of a DAG.
+    :raises SettingsError: if there are several accounts.
+    """
+    if settings.accounts:
+        raise SettingsError(
+            f"{what} works for one ODP account only, but the setting accounts routes websites to several.",
+            "Pause it. The exports deliver to all accounts, and retry what an account did not take.",
+        )
 
 
 def refuse_same_account(names: Mapping[str, str], connection: str, name: str) -> None:

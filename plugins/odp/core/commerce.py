@@ -192,7 +192,7 @@ _TABLES = (
     _table(
         "StorefrontEvent",
         """
-        uuid: Id!, UserProfileId, CustomerId;
+        uuid: Id!, UserProfileId, CustomerId, WebsiteId;
         timestamptz: OccurredOn!;
         text: Type!, Action, Email, Vuid, ProductId, SearchTerm, Page, Category
         """,
@@ -238,6 +238,6 @@ READS: Mapping[str, tuple[str, ...]] = {
         "Product",
     ),
     "order_status_mapping.sql": ("OrderStatusMapping",),
-    "user_events.sql": ("UserProfile", "StorefrontEvent"),
+    "user_events.sql": ("UserProfile", "StorefrontEvent", "UserProfileWebsite"),
 }
 """The tables each file of ``include/sql`` reads, the one it is about first."""

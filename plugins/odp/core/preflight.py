@@ -82,7 +82,7 @@ class Preflight:
                 contracts[export.dag_id] = contract or contracts[export.dag_id]
 
             def check_speed() -> list[Finding]:
-                indexes = check_indexes(connection, EXPORTS, by_website=bool(self.settings.website_names))
+                indexes = check_indexes(connection, EXPORTS, by_website=bool(self.settings.websites or self.settings.accounts))
                 return [*indexes.findings, check_lag(connection, indexes.quick_tables, now)]
 
             def check_statuses() -> list[Finding]:

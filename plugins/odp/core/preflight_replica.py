@@ -75,7 +75,7 @@ def check_export(
         with connection.transaction():
             absences = find_absences(connection, tables)
             absent = [*absences.tables, *absences.columns]
-            website_ids = find_website_ids(connection, export.sql, mapping, settings.website_names, absent)
+            website_ids = find_website_ids(connection, export.sql, mapping, settings.websites or tuple(settings.accounts), absent)
             parameters = Selection(window=Window(), as_of=now, website_ids=website_ids).parameters(settings)
             columns = without_unused(describe(connection, mapping, parameters, absences), settings.convert_currency)
             contract = extended_contract(export.contract_for(settings), columns, ITEM_COLUMNS)

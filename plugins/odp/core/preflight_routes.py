@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 
+from odp.core.accounts import account_connections
 from odp.core.preflight_report import Finding
 from odp.core.settings import Settings
 
@@ -35,5 +36,5 @@ def check_routes(connection: psycopg.Connection[Any], settings: Settings) -> lis
         cause = f"The setting accounts does not name {', '.join(without)}: what belongs to no other website is sent nowhere."
         remedy = "Route them to a connection, if they shall be sent."
         return [*findings, Finding(area=_AREA, subject="websites", verdict="warning", cause=cause, remedy=remedy)]
-    cause = f"All websites are routed, to {', '.join(settings.account_connections)}."
+    cause = f"All websites are routed, to {', '.join(account_connections(settings))}."
     return [*findings, Finding(area=_AREA, subject="websites", verdict="ok", cause=cause)]

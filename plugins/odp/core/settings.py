@@ -267,44 +267,6 @@ class Settings(BaseModel):
             raise ValueError("'order_history' is for one account: OrderHistory does not say on which website an order was placed")
         return self
 
-    @property
-    def website_names(self) -> tuple[str, ...]:
-        """Names of all websites that the settings name."""
-        return self.websites or tuple(self.accounts)
-
-    @property
-    def account_connections(self) -> tuple[str, ...]:
-        """Ids of the connections of several accounts, in the order of their websites; none for the one account."""
-        return tuple(dict.fromkeys(self.accounts.values()))
-
-    def for_account(self, connection: str) -> Settings:
-        """
-        Return what holds for one of several accounts: its own websites are sent.
-
-        :param connection: id of its connection.
-        :raises SettingsError: if the settings name no such account.
-        """
-        websites = tuple(website for website, other in self.accounts.items() if other == connection)
-        if not websites:
-            raise SettingsError(
-                f"The run was staged for the account {connection}, which the setting accounts does not name any more.",
-                "Clear extract, to stage the run for the accounts of now.",
-            )
-        return self.model_copy(update={"websites": websites})
-
-    def refuse_accounts(self, what: str) -> None:
-        """
-        Refuse what works for one account only.
-
-        :param what: such as the id of a DAG.
-        :raises SettingsError: if there are several accounts.
-        """
-        if self.accounts:
-            raise SettingsError(
-                f"{what} works for one ODP account only, but the setting accounts routes websites to several.",
-                "Pause it. The exports deliver to all accounts, and retry what an account did not take.",
-            )
-
     def for_export(self, dag_id: str) -> ExportSettings:
         """
         Return what holds for one export.

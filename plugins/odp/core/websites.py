@@ -1,8 +1,8 @@
 """
 Websites: which of the replica's websites an export sends.
 
-Orders belong to their own website, products to those of their categories, people to those that they are assigned to; all other
-entities belong to every website. The mapping files select by the placeholders ``all_websites`` and ``website_ids``.
+Orders belong to their own website, products to those of their categories, people and what they do to those that they are assigned
+to; all other entities belong to every website. The mapping files select by the placeholders ``all_websites`` and ``website_ids``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "orders.sql": ("CustomerOrder.WebsiteId",),
     "products.sql": ("CategoryProduct", "Category", "Category.WebsiteId"),
     "user_profiles.sql": ("UserProfileWebsite",),
+    "user_events.sql": ("UserProfileWebsite",),
 }
 """The mapping files that select by website, and the optional tables and columns that tell the website."""
 

@@ -130,15 +130,19 @@ class ExportStageOperator(OdpOperator):
         """
         if connection is None:
             return
-        self.__dict__["settings"] = self.settings.for_account(connection)
+        from odp.core.accounts import settings_of_account
+
+        self.__dict__["settings"] = settings_of_account(self.settings, connection)
         self.__dict__.pop("odp_hook", None)
         self.odp_conn_id = connection
         self.account = connection
 
     def each_account(self) -> Iterator[str | None]:
         """Yield the ids of the connections of all accounts, and work for each in turn; ``None`` where there is but one."""
+        from odp.core.accounts import account_connections
+
         own_settings, own_connection = self.settings, self.odp_conn_id
-        for connection in own_settings.account_connections or (None,):
+        for connection in account_connections(own_settings) or (None,):
             try:
                 self.use_account(connection)
                 yield connection

@@ -62,6 +62,7 @@ class CommerceReadOperator(ExportStageOperator):
         """
         from airflow.sdk.configuration import conf
 
+        from odp.core.accounts import account_connections
         from odp.core.extract import Selection, extract
         from odp.hooks.commerce import connect_to_commerce
 
@@ -78,5 +79,5 @@ class CommerceReadOperator(ExportStageOperator):
                 self.settings,
                 staging,
                 retried=retried,
-                max_parts=conf.getint("core", "max_map_length") // max(1, len(self.settings.account_connections)),
+                max_parts=conf.getint("core", "max_map_length") // max(1, len(account_connections(self.settings))),
             )

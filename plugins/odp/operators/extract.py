@@ -40,7 +40,7 @@ class CommerceExtractOperator(CommerceReadOperator):
 
         :raises AirflowFailException: if the replica lacks something required, or parameters or settings are wrong.
         """
-        from odp.core.accounts import MANIFEST, refuse_same_account
+        from odp.core.accounts import MANIFEST, account_connections, refuse_same_account
 
         ids = read_ids(context["params"].get("Ids"))
         if not self.settings.accounts:
@@ -57,12 +57,12 @@ class CommerceExtractOperator(CommerceReadOperator):
                 parts += [{**part, "account": connection} for part in self.extract_entities(context, ids)]
             except Exception as error:
                 # An account that cannot be worked for does not stop the others; reconcile fails the run.
-                if self.may_retry(context, error) or len(failed) + 1 == len(self.settings.account_connections):
+                if self.may_retry(context, error) or len(failed) + 1 == len(account_connections(self.settings)):
                     raise
                 self.log.exception("Nothing is extracted for the account %s", connection)
                 self.note_failure(context, error)
                 failed[connection] = f"extract: {error}"
-        self.staging(context).write_json(MANIFEST, {"accounts": list(self.settings.account_connections), "failed": failed})
+        self.staging(context).write_json(MANIFEST, {"accounts": list(account_connections(self.settings)), "failed": failed})
         return parts
 
     def extract_entities(

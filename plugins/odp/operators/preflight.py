@@ -73,6 +73,7 @@ class OdpPreflightOperator(OdpOperator):
         return report.as_dict()
 
     def _findings(self, context: Context) -> Iterator[Finding]:
+        from odp.core.accounts import account_connections
         from odp.core.preflight import Preflight
         from odp.core.preflight_report import failure_of
         from odp.core.settings import Settings
@@ -93,7 +94,7 @@ class OdpPreflightOperator(OdpOperator):
             connect_ledger=lambda: connect_to_ledger(self.ledger_conn_id)(),
             open_accounts={
                 connection: partial(self._open_account, connection)
-                for connection in settings.account_connections or (self.odp_conn_id,)
+                for connection in account_connections(settings) or (self.odp_conn_id,)
             },
             dry_run=bool(context["params"].get("DryRun")),
         ).run()
