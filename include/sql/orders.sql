@@ -96,20 +96,35 @@ item AS (
     FROM line
 ),
 
+-- In the currency that is sent.
+sent_item AS (
+    SELECT
+        item.order_id,
+        item.line,
+        item.release,
+        item.id,
+        item.product_id,
+        item.quantity,
+        CASE WHEN %(convert_to)s = '' THEN item.price
+            ELSE coalesce(round(item.price * conversion.factor, 5), item.price) END AS price,
+        CASE WHEN %(convert_to)s = '' THEN item.discount
+            ELSE coalesce(round(item.discount * conversion.factor, 5), item.discount) END AS discount,
+        CASE WHEN %(convert_to)s = '' THEN item.subtotal
+            ELSE coalesce(round(item.subtotal * conversion.factor, 5), item.subtotal) END AS subtotal
+    FROM item
+    LEFT JOIN conversion ON conversion.order_id = item.order_id
+),
+
 items AS (
     SELECT
         item.order_id,
         array_agg(item.product_id ORDER BY item.line, item.release, item.id) AS product_id,
-        array_agg(coalesce(round(item.price * conversion.factor, 5), item.price)
-            ORDER BY item.line, item.release, item.id) AS price,
+        array_agg(item.price ORDER BY item.line, item.release, item.id) AS price,
         array_agg(item.quantity ORDER BY item.line, item.release, item.id) AS quantity,
-        array_agg(coalesce(round(item.discount * conversion.factor, 5), item.discount)
-            ORDER BY item.line, item.release, item.id) AS discount,
-        array_agg(coalesce(round(item.subtotal * conversion.factor, 5), item.subtotal)
-            ORDER BY item.line, item.release, item.id) AS subtotal,
-        sum(coalesce(round(item.subtotal * conversion.factor, 5), item.subtotal)) AS order_subtotal
-    FROM item
-    LEFT JOIN conversion ON conversion.order_id = item.order_id
+        array_agg(item.discount ORDER BY item.line, item.release, item.id) AS discount,
+        array_agg(item.subtotal ORDER BY item.line, item.release, item.id) AS subtotal,
+        sum(item.subtotal) AS order_subtotal
+    FROM sent_item item
     GROUP BY item.order_id
 ),
 

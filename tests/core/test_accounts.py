@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import psycopg
@@ -21,6 +23,7 @@ from odp.core.exceptions import AccountsError, SettingsError
 from odp.core.preflight_routes import check_routes
 from odp.core.run_history import COUNTS, EndedRun
 from odp.core.settings import Settings, read_settings
+from sandbox.world import PROJECT
 from tests.core.extraction import insert
 
 ROUTES = {"Main": "odp_main", "Outlet": "odp_outlet", "Outlet FR": "odp_outlet"}
@@ -101,3 +104,11 @@ def test_the_preflight_names_websites_without_an_account(empty_replica: str, acc
         limits, routes = check_routes(connection, Settings(accounts=accounts))
     assert (limits.verdict, routes.verdict) == ("warning", verdict)
     assert ("does not name Third:" in routes.cause) is (verdict == "warning")
+
+
+def test_the_examples_of_the_page_are_right() -> None:
+    page = (PROJECT / "docs" / "accounts-and-websites.md").read_text()
+    examples = [json.loads(line) for line in re.findall(r"^    (\{.+\})$", page, re.M)]
+    assert [next(iter(example)) for example in examples] == ["websites", "accounts", "convert_currency", "order_history"]
+    for example in examples:
+        read_settings(example)

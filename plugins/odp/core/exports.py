@@ -75,7 +75,7 @@ class Export:
     @property
     def tables(self) -> tuple[str, ...]:
         """Commerce's names of the tables it reads."""
-        return tuple(table for file in (self.sql, *self.lookups.values()) for table in READS[file])
+        return tuple(dict.fromkeys(table for file in (self.sql, *self.lookups.values()) for table in READS[file]))
 
     def contract_for(self, settings: Settings) -> type[Record]:
         """
