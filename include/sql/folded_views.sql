@@ -17,9 +17,10 @@ DECLARE
     -- A table of your own that a mapping file reads belongs here, too.
     tables constant text[] := ARRAY[
         'Product', 'Warehouse', 'Customer', 'UserProfile', 'CustomerUserProfile', 'CustomerOrder', 'OrderLine',
+        'OrderHistory', 'OrderHistoryLine',
         'OrderStatusMapping', 'CustomerOrderPromotion', 'Brand', 'ProductLine', 'Vendor', 'Category', 'CategoryProduct',
-        'ProductImage', 'ProductWarehouse', 'Website', 'Country', 'State', 'Currency', 'Language', 'CustomProperty',
-        'StorefrontEvent'
+        'ProductImage', 'ProductWarehouse', 'Website', 'UserProfileWebsite',
+        'Country', 'State', 'Currency', 'Language', 'CustomProperty', 'StorefrontEvent'
     ];
     source record;
     selected text;

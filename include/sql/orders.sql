@@ -19,6 +19,7 @@ WITH selected AS (
             OR o.Id = ANY(%(ids)s::uuid[])
             OR (cardinality(%(numbers)s::text[]) > 0 AND o.OrderNumber = ANY(%(numbers)s::text[]))
         )
+        AND (%(all_websites)s OR o.WebsiteId = ANY(%(website_ids)s::uuid[]))
     UNION
     SELECT o.Id
     FROM CustomerOrder o
@@ -39,6 +40,18 @@ WITH selected AS (
             OR o.Id = ANY(%(ids)s::uuid[])
             OR (cardinality(%(numbers)s::text[]) > 0 AND o.OrderNumber = ANY(%(numbers)s::text[]))
         )
+        AND (%(all_websites)s OR o.WebsiteId = ANY(%(website_ids)s::uuid[]))
+),
+
+-- The orders in another currency than the one of the setting convert_currency; none without it. No factor: no rate.
+conversion AS (
+    SELECT
+        o.Id AS order_id,
+        CASE WHEN %(convert_by)s = 'divide' THEN 1 / nullif(o.ConversionRate, 0) ELSE nullif(o.ConversionRate, 0) END AS factor
+    FROM selected s
+    JOIN CustomerOrder o ON o.Id = s.Id
+    JOIN Currency currency ON currency.Id = o.CurrencyId
+    WHERE %(convert_to)s <> '' AND upper(btrim(currency.CurrencyCode)) <> %(convert_to)s
 ),
 
 -- Per line: the net total that was charged and the regular total before discounts.
@@ -83,6 +96,25 @@ item AS (
     FROM line
 ),
 
+-- In the currency that is sent.
+sent_item AS (
+    SELECT
+        item.order_id,
+        item.line,
+        item.release,
+        item.id,
+        item.product_id,
+        item.quantity,
+        CASE WHEN %(convert_to)s = '' THEN item.price
+            ELSE coalesce(round(item.price * conversion.factor, 5), item.price) END AS price,
+        CASE WHEN %(convert_to)s = '' THEN item.discount
+            ELSE coalesce(round(item.discount * conversion.factor, 5), item.discount) END AS discount,
+        CASE WHEN %(convert_to)s = '' THEN item.subtotal
+            ELSE coalesce(round(item.subtotal * conversion.factor, 5), item.subtotal) END AS subtotal
+    FROM item
+    LEFT JOIN conversion ON conversion.order_id = item.order_id
+),
+
 items AS (
     SELECT
         item.order_id,
@@ -92,7 +124,7 @@ items AS (
         array_agg(item.discount ORDER BY item.line, item.release, item.id) AS discount,
         array_agg(item.subtotal ORDER BY item.line, item.release, item.id) AS subtotal,
         sum(item.subtotal) AS order_subtotal
-    FROM item
+    FROM sent_item item
     GROUP BY item.order_id
 ),
 
@@ -117,12 +149,13 @@ SELECT
         ELSE lower(coalesce(nullif(btrim(o.BTEmail), ''), btrim(o.STEmail)))
     END AS identifier_email,
     coalesce(placed.Id, initiated.Id) AS identifier_business_user_id,
-    o.OrderTotal AS total,
+    coalesce(round(o.OrderTotal * conversion.factor, 5), o.OrderTotal) AS total,
     -- 0 says that there was none; without any promotion in the whole replica nothing is known, and nothing said.
-    CASE WHEN EXISTS (SELECT 1 FROM CustomerOrderPromotion) THEN coalesce(order_discount.amount, 0) END AS discount,
+    CASE WHEN EXISTS (SELECT 1 FROM CustomerOrderPromotion)
+        THEN coalesce(round(order_discount.amount * conversion.factor, 5), order_discount.amount, 0) END AS discount,
     items.order_subtotal AS subtotal,
-    coalesce(nullif(o.TaxAmount, 0), o.StateTax + o.LocalTax, o.StateTax, o.LocalTax, o.TaxAmount) AS tax,
-    coalesce(o.ShippingCharges + o.HandlingCharges, o.ShippingCharges, o.HandlingCharges) AS shipping,
+    coalesce(round(charged.tax * conversion.factor, 5), charged.tax) AS tax,
+    coalesce(round(charged.shipping * conversion.factor, 5), charged.shipping) AS shipping,
     -- Commerce's tables name no coupon code of an order. With a column that does: o.YourColumn AS coupon_code,
     o.BTFirstName AS first_name,
     o.BTLastName AS last_name,
@@ -147,7 +180,9 @@ SELECT
     o.OrderSource AS order_source,
     o.OrderDeviceType AS order_device_type,
     o.IsGuestOrder AS is_guest_order,
-    currency.CurrencyCode AS currency,
+    CASE WHEN conversion.factor IS NULL THEN currency.CurrencyCode ELSE %(convert_to)s END AS currency,
+    -- Sent with the setting convert_currency only.
+    currency.CurrencyCode AS original_currency,
     o.ConversionRate AS conversion_rate,
     o.CustomerId AS business_id,
     o.ShipToId AS ship_to_business_id,
@@ -157,10 +192,18 @@ SELECT
     items.price AS item_price,
     items.quantity AS item_quantity,
     items.discount AS item_discount,
-    items.subtotal AS item_subtotal
+    items.subtotal AS item_subtotal,
+    CASE WHEN conversion.order_id IS NOT NULL AND conversion.factor IS NULL
+        THEN 'no ConversionRate from ' || btrim(currency.CurrencyCode) END AS skip_reason
 FROM selected s
 JOIN CustomerOrder o ON o.Id = s.Id
+CROSS JOIN LATERAL (
+    SELECT
+        coalesce(nullif(o.TaxAmount, 0), o.StateTax + o.LocalTax, o.StateTax, o.LocalTax, o.TaxAmount) AS tax,
+        coalesce(o.ShippingCharges + o.HandlingCharges, o.ShippingCharges, o.HandlingCharges) AS shipping
+) AS charged
 LEFT JOIN items ON items.order_id = o.Id
+LEFT JOIN conversion ON conversion.order_id = o.Id
 LEFT JOIN order_discount ON order_discount.order_id = o.Id
 LEFT JOIN UserProfile placed ON placed.Id = o.PlacedByUserProfileId AND placed.IsGuest IS NOT TRUE
 LEFT JOIN UserProfile initiated ON initiated.Id = o.InitiatedByUserProfileId AND initiated.IsGuest IS NOT TRUE

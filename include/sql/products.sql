@@ -6,7 +6,7 @@
 -- mapping lacks becomes a custom field of the column's type. To make ErpNumber the key, select it as product_id here
 -- and in orders.sql. A product is also modified when its images, categories or custom properties are.
 
-WITH RECURSIVE selected AS (
+WITH RECURSIVE candidate AS NOT MATERIALIZED (
     SELECT p.Id
     FROM Product p
     WHERE (
@@ -40,7 +40,24 @@ WITH RECURSIVE selected AS (
         )
 ),
 
--- The address of the site: the setting, else the first domain of the oldest active website. Ends without a slash.
+-- Those in a category of the setting websites; all of them without it.
+selected AS (
+    SELECT candidate.Id
+    FROM candidate
+    WHERE %(all_websites)s
+    UNION ALL
+    SELECT candidate.Id
+    FROM candidate
+    WHERE NOT %(all_websites)s
+        AND EXISTS (
+            SELECT 1
+            FROM CategoryProduct pc
+            JOIN Category c ON c.Id = pc.CategoryId
+            WHERE pc.ProductId = candidate.Id AND c.WebsiteId = ANY(%(website_ids)s::uuid[])
+        )
+),
+
+-- The address of the site: the setting, else the first domain of the oldest active website that is sent. Ends without a slash.
 site AS MATERIALIZED (
     SELECT CASE WHEN given.address ~* '^https?://' THEN given.address ELSE 'https://' || given.address END AS address
     FROM (
@@ -56,6 +73,7 @@ site AS MATERIALIZED (
                     FROM unnest(string_to_array(w.DomainName, ',')) WITH ORDINALITY AS part (name, position)
                 ) AS domain
                 WHERE w.IsActive IS NOT FALSE AND domain.name <> ''
+                    AND (%(all_websites)s OR w.Id = ANY(%(website_ids)s::uuid[]))
                 ORDER BY w.CreatedOn, w.Id, domain.position
                 LIMIT 1
             )
@@ -63,12 +81,13 @@ site AS MATERIALIZED (
     ) AS given
 ),
 
--- The category a product is filed under.
+-- The category a product is filed under, on the websites that are sent.
 main_category AS (
     SELECT DISTINCT ON (pc.ProductId) pc.ProductId, pc.CategoryId
     FROM selected s
     JOIN CategoryProduct pc ON pc.ProductId = s.Id
     JOIN Category c ON c.Id = pc.CategoryId
+    WHERE %(all_websites)s OR c.WebsiteId = ANY(%(website_ids)s::uuid[])
     ORDER BY pc.ProductId, (pc.IsPrimaryCategory IS TRUE) DESC, c.SortOrder, pc.Id
 ),
 

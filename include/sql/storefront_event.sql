@@ -23,7 +23,9 @@ CREATE TABLE IF NOT EXISTS StorefrontEvent (
     SearchTerm text,
     Page text,
     Category text,
-    CustomerId uuid
+    CustomerId uuid,
+    -- Where: the Website. Only the settings websites and accounts look at it; without one, it happened on those of its person.
+    WebsiteId uuid
 );
 CREATE INDEX IF NOT EXISTS storefrontevent_occurredon ON StorefrontEvent (OccurredOn);
 
@@ -35,6 +37,6 @@ CREATE INDEX IF NOT EXISTS storefrontevent_occurredon ON StorefrontEvent (Occurr
 --     'product' AS Type, 'detail' AS Action, l.logged_at AS OccurredOn,
 --     l.user_profile_id AS UserProfileId, NULL::text AS Email, l.odp_cookie AS Vuid,
 --     l.product_id::text AS ProductId, NULL::text AS SearchTerm, l.url AS Page, NULL::text AS Category,
---     NULL::uuid AS CustomerId
+--     NULL::uuid AS CustomerId, NULL::uuid AS WebsiteId
 -- FROM web_log l
 -- WHERE l.kind = 'product page';

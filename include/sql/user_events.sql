@@ -1,5 +1,5 @@
 -- One row per event of a person. Key: event_source, event_id and ts, so that each event goes out once.
--- Source: UserProfile (register: CreatedOn; login: LastLoginOn, of which Commerce keeps the latest only) and the optional
+-- Source: UserProfile, with UserProfileWebsite (register: CreatedOn; login: LastLoginOn, of which Commerce keeps the latest only) and the optional
 -- table or view StorefrontEvent (include/sql/storefront_event.sql). The setting user_events says which of the three.
 -- Defects worked around: e-mail addresses are stored as typed, and do not identify where they are not unique; imported
 -- accounts may have no CreatedOn.
@@ -17,12 +17,12 @@ WITH wanted AS (
     ) AS ids
 ),
 
-happened AS (
+happened AS NOT MATERIALIZED (
     SELECT
         'register' AS event_source, u.Id AS event_id, u.CreatedOn AS occurred_on, 'account' AS type, 'register' AS action,
         u.Id AS person_id, NULL::text AS email, NULL::text AS vuid,
         NULL::text AS product_id, NULL::text AS search_term, NULL::text AS page, NULL::text AS category,
-        NULL::uuid AS business_id
+        NULL::uuid AS business_id, NULL::uuid AS website_id
     FROM UserProfile u
     CROSS JOIN wanted
     WHERE 'register' = ANY(%(user_events)s::text[])
@@ -41,7 +41,7 @@ happened AS (
         'login', u.Id, u.LastLoginOn, 'account', 'login',
         u.Id, NULL, NULL,
         NULL, NULL, NULL, NULL,
-        NULL
+        NULL, NULL
     FROM UserProfile u
     CROSS JOIN wanted
     WHERE 'login' = ANY(%(user_events)s::text[])
@@ -61,7 +61,7 @@ happened AS (
         'storefront', s.Id, s.OccurredOn, s.Type, s.Action,
         s.UserProfileId, s.Email, s.Vuid,
         s.ProductId, s.SearchTerm, s.Page, s.Category,
-        s.CustomerId
+        s.CustomerId, s.WebsiteId
     FROM StorefrontEvent s
     CROSS JOIN wanted
     WHERE 'storefront' = ANY(%(user_events)s::text[])
@@ -77,6 +77,29 @@ happened AS (
         )
 ),
 
+-- Those of the setting websites: by their own website, else by those that their person is assigned to, else all.
+of_websites AS (
+    SELECT h.* FROM happened h WHERE %(all_websites)s
+    UNION ALL
+    SELECT h.* FROM happened h WHERE NOT %(all_websites)s AND h.website_id = ANY(%(website_ids)s::uuid[])
+    UNION ALL
+    SELECT h.*
+    FROM happened h
+    WHERE NOT %(all_websites)s
+        AND h.website_id IS NULL
+        AND NOT EXISTS (SELECT 1 FROM UserProfileWebsite upw WHERE upw.UserProfileId = h.person_id)
+    UNION ALL
+    SELECT h.*
+    FROM happened h
+    WHERE NOT %(all_websites)s
+        AND h.website_id IS NULL
+        AND EXISTS (
+            SELECT 1
+            FROM UserProfileWebsite upw
+            WHERE upw.UserProfileId = h.person_id AND upw.WebsiteId = ANY(%(website_ids)s::uuid[])
+        )
+),
+
 attributed AS (
     SELECT
         h.*,
@@ -88,7 +111,7 @@ attributed AS (
         person.Id AS identifier_business_user_id,
         -- ODP keeps the cookie's id without hyphens.
         lower(replace(btrim(h.vuid), '-', '')) AS identifier_vuid
-    FROM happened h
+    FROM of_websites h
     LEFT JOIN UserProfile person ON person.Id = h.person_id AND person.IsGuest IS NOT TRUE
 )
 

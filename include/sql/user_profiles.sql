@@ -1,14 +1,14 @@
 -- One row per user profile, which is a person. Key: email where e-mail addresses are unique, else business_user_id.
--- Source: UserProfile, with Currency and Language.
+-- Source: UserProfile, with UserProfileWebsite, Currency and Language.
 -- Defects worked around: e-mail addresses are stored as typed (case, blanks) and '' where there is none. Where they
 -- are not unique, email stays empty and the address goes to contact_email, because ODP would merge the people who
 -- share it.
 -- Guests, and people without e-mail where it is the key, are skipped.
 -- To change the export, edit the select list: a column's alias is the ODP field's name, and an alias that the standard
 -- mapping lacks becomes a custom field of the column's type. A profile is also modified when its custom properties
--- are.
+-- are and, with the setting websites, when its person is assigned to a website.
 
-WITH selected AS (
+WITH candidate AS NOT MATERIALIZED (
     SELECT u.Id
     FROM UserProfile u
     WHERE (
@@ -31,6 +31,10 @@ WITH selected AS (
             SELECT cp.ParentId FROM CustomProperty cp
             WHERE cp.ParentTable = 'UserProfile'
                 AND cp.ModifiedOn >= %(window_start)s::timestamptz AND cp.ModifiedOn < %(window_end)s::timestamptz
+            UNION
+            SELECT upw.UserProfileId FROM UserProfileWebsite upw
+            WHERE upw.ModifiedOn >= %(window_start)s::timestamptz AND upw.ModifiedOn < %(window_end)s::timestamptz
+                AND NOT %(all_websites)s
         )
         AND NOT %(everything)s
         AND (
@@ -41,6 +45,28 @@ WITH selected AS (
                 OR u.Email = ANY(%(numbers)s::text[])
                 OR lower(btrim(u.Email)) = ANY(%(numbers)s::text[])
             ))
+        )
+),
+
+-- Those of the setting websites, and those who are not assigned to any website, so that they may use all; without the
+-- setting, all people.
+selected AS (
+    SELECT candidate.Id
+    FROM candidate
+    WHERE %(all_websites)s
+    UNION ALL
+    SELECT candidate.Id
+    FROM candidate
+    WHERE NOT %(all_websites)s
+        AND NOT EXISTS (SELECT 1 FROM UserProfileWebsite upw WHERE upw.UserProfileId = candidate.Id)
+    UNION ALL
+    SELECT candidate.Id
+    FROM candidate
+    WHERE NOT %(all_websites)s
+        AND EXISTS (
+            SELECT 1
+            FROM UserProfileWebsite upw
+            WHERE upw.UserProfileId = candidate.Id AND upw.WebsiteId = ANY(%(website_ids)s::uuid[])
         )
 )
 

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Variable
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
 
-from odp.core.exceptions import CannotSucceedError
+from odp.core.exceptions import CannotSucceedError, SettingsError
 from odp.core.settings import VARIABLE_NAME, read_settings
 from odp.core.window import RunTimes, Window, check_parameters
 
@@ -48,8 +48,19 @@ def _resume_point(run_id: str, task: ExportStageOperator) -> datetime | None:
         return None
     from odp.core.coverage import resume_point
 
-    with task.open_ledger() as ledger:
-        return resume_point(ledger, run_id, timedelta(minutes=task.settings.overlap_minutes))
+    if not task.settings.accounts:
+        with task.open_ledger() as ledger:
+            return resume_point(ledger, run_id, timedelta(minutes=task.settings.overlap_minutes))
+    points = []
+    for account in task.each_account():
+        try:
+            with task.open_ledger() as ledger:
+                points.append(resume_point(ledger, run_id, timedelta(minutes=task.settings.overlap_minutes)))
+        except (SettingsError, AirflowNotFoundException) as error:
+            # Extract says more of an account that cannot be worked for; the others go on.
+            task.log.warning("What the account %s has cannot be told: %s", account, error)
+    # A new account does not hold the others up, nor does it get all that was modified before it came.
+    return min(filter(None, points), default=None)
 
 
 def _window(dag_run: Any, params: Mapping[str, Any], task: ExportStageOperator | None) -> Window:

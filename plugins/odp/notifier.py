@@ -103,14 +103,19 @@ class OdpNotifier(BaseNotifier):
         if dag_id not in {export.dag_id for export in (*EXPORTS, *OPTIONAL_EXPORTS)}:
             return None
         try:
+            from odp.core.accounts import account_connections, combined
             from odp.core.ledger import Ledger
             from odp.core.run_history import read_run
             from odp.hooks.ledger import connect_to_ledger
             from odp.hooks.odp import OdpHook
 
-            account = OdpHook(self.odp_conn_id).account
-            with Ledger(connect_to_ledger(self.ledger_conn_id), account, dag_id) as ledger:
-                return read_run(ledger, run_id)
+            settings = read_settings(Variable.get(VARIABLE_NAME, default=None))
+            runs = []
+            for connection in account_connections(settings) or (self.odp_conn_id,):
+                account = OdpHook(connection).account
+                with Ledger(connect_to_ledger(self.ledger_conn_id), account, dag_id) as ledger:
+                    runs.append(read_run(ledger, run_id))
+            return combined(list(filter(None, runs)))
         except Exception as error:
             self.log.warning("The message has no counts, because the ledger could not be asked: %s", error)
             return None

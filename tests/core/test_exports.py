@@ -59,7 +59,7 @@ def test_an_export_has_what_it_names(export: Export) -> None:
 
 def test_only_orders_are_read_with_the_status_mapping() -> None:
     assert {export.dag_id for export in EXPORTS if export.lookups} == {"order_odp_export"}
-    assert ORDERS.lookups == {"order_status_mapping": "order_status_mapping.sql"}
+    assert ORDERS.lookups == {"order_status_mapping": "order_status_mapping.sql", "order_history": "order_history.sql"}
 
 
 @ANY_EXPORT

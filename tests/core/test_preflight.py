@@ -31,7 +31,7 @@ def preflight(empty_replica: str, ledger_database: str, odp: SandboxOdp) -> Pref
         queries={path.name: path.read_text() for path in SQL.glob("*.sql")},
         connect_replica=lambda: psycopg.connect(empty_replica),
         connect_ledger=lambda: psycopg.connect(ledger_database),
-        open_account=lambda: account(odp, odp.key),
+        open_accounts={"odp_default": lambda: account(odp, odp.key)},
     )
 
 
@@ -69,13 +69,14 @@ def test_all_is_well(preflight: Preflight, odp: SandboxOdp) -> None:
         ("connect_replica", ReplicaError("There is no connection commerce_db.", "Define it."), "replica"),
         ("connect_replica", psycopg.OperationalError("connection refused"), "replica"),
         ("connect_ledger", LedgerError("There is no connection odp_ledger.", "Define it."), "ledger"),
-        ("open_account", SettingsError("There is no connection odp_default.", "Define it."), "ODP"),
+        ("open_accounts", SettingsError("There is no connection odp_default.", "Define it."), "ODP"),
     ],
 )
 def test_a_part_that_cannot_be_reached_fails_all_and_the_others_are_checked(
     preflight: Preflight, part: str, error: Exception, area: str
 ) -> None:
-    report = Report(replace(preflight, **{part: failing(error)}).run())
+    broken: Any = {"odp_default": failing(error)} if part == "open_accounts" else failing(error)
+    report = Report(replace(preflight, **{part: broken}).run())
     (failure,) = failures(report)
     assert (failure.area, failure.exports) == (area, ALL_EXPORTS)
     assert failure.cause in str(error)
@@ -84,7 +85,7 @@ def test_a_part_that_cannot_be_reached_fails_all_and_the_others_are_checked(
 
 
 def test_a_useless_key_keeps_the_schema_from_being_asked(preflight: Preflight, odp: SandboxOdp) -> None:
-    report = Report(replace(preflight, open_account=lambda: account(odp, "nobody.nothing")).run())
+    report = Report(replace(preflight, open_accounts={"odp_default": lambda: account(odp, "nobody.nothing")}).run())
     assert [finding.area for finding in failures(report)] == ["ODP"]
     assert "schema" not in {finding.area for finding in report.findings}
 

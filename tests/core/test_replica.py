@@ -41,7 +41,8 @@ def replica(whole_replica: str) -> Iterator[psycopg.Connection[Any]]:
 
 def minimal(dsn: str, export: Export) -> None:
     """Drop what the catalogue calls optional, and fill the rest of the export's tables with one row each."""
-    for name in [*READS[export.sql], *(table for file in export.lookups.values() for table in READS[file])]:
+    files = (export.sql, *export.lookups.values())
+    for name in dict.fromkeys(table for file in files for table in READS[file]):
         table = TABLES[name]
         if not table.required:
             execute(dsn, f"DROP TABLE {name}")

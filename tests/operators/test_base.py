@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.sdk import ObjectStoragePath
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
 
 from odp.core import exceptions
-from odp.core.exceptions import CannotSucceedError, OdpExportError
+from odp.core.exceptions import CannotSucceedError, OdpExportError, SettingsError
 from odp.core.exports import PRODUCTS
 from odp.core.staging import Staging
 from odp.operators.base import ExportStageOperator
@@ -156,3 +157,39 @@ def test_a_storage_that_nothing_installed_knows_is_named(stages: Stages, monkeyp
         AirflowFailException, match=r"Setting staging is nfs://server/odp, but no installed provider knows nfs://"
     ):
         stages.extract().execute(stages.context())
+
+
+@pytest.mark.parametrize(
+    ("error", "attempt", "expected"),
+    [
+        (OSError("the network"), 1, True),
+        (OSError("the network"), 3, True),
+        (OSError("the network"), 4, False),
+        (SettingsError("wrong"), 1, False),
+        (AirflowNotFoundException("no connection"), 1, False),
+    ],
+)
+def test_what_is_tried_again(error: Exception, attempt: int, expected: bool) -> None:
+    context: Any = {"ti": SimpleNamespace(try_number=attempt, max_tries=3)}
+    works = ExportStageOperator(task_id="stage", export_id="product_odp_export")
+    assert works.may_retry(context, error) is expected
+
+
+def test_a_stage_works_for_one_account_after_the_other_and_then_as_before(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    accounts = {"Main": "odp_main", "Outlet": "odp_outlet"}
+    monkeypatch.setenv("AIRFLOW_VAR_ODP_SETTINGS", json.dumps({"staging": str(tmp_path), "accounts": accounts}))
+    works = ExportStageOperator(task_id="stage", export_id="product_odp_export")
+    context: Any = {"dag": SimpleNamespace(dag_id="product_odp_export"), "run_id": "run"}
+
+    def state() -> tuple[Any, ...]:
+        return works.odp_conn_id, works.odp_hook.odp_conn_id, works.settings.websites, works.staging(context).folder.parent.name
+
+    seen = [state() for _ in works.each_account()]
+
+    assert seen == [
+        ("odp_main", "odp_main", ("Main",), "product_odp_export.odp_main"),
+        ("odp_outlet", "odp_outlet", ("Outlet",), "product_odp_export.odp_outlet"),
+    ]
+    assert state() == ("odp_default", "odp_default", (), "product_odp_export")

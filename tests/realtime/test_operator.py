@@ -127,6 +127,32 @@ def test_what_waits_is_delivered_and_counted_like_any_run(shop: Shop, account: S
         deliver("asset_triggered__2")
 
 
+@pytest.mark.usefixtures("account")
+def test_several_accounts_are_refused(shop: Shop, set_settings: Callable[..., None]) -> None:
+    shop.execute(add_product(1))
+    shop.look()
+    set_settings(accounts={"Main": "odp_main", "Outlet": "odp_outlet"})
+
+    with pytest.raises(AirflowFailException, match="odp_realtime works for one ODP account only"):
+        deliver()
+
+    assert shop.waiting() == {PRODUCTS: [str(uid(1))]}
+
+
+def test_only_changes_of_the_websites_go_out(shop: Shop, account: SandboxOdp, set_settings: Callable[..., None]) -> None:
+    shop.execute(f"INSERT INTO Website (Id, Name, Key) VALUES ('{uid(7)}', 'Main', 'm')", add_product(1), add_product(2))
+    shop.execute(
+        f"INSERT INTO Category (Id, Name, WebsiteId) VALUES ('{uid(8)}', 'C', '{uid(7)}')",
+        f"INSERT INTO CategoryProduct (Id, CategoryId, ProductId) VALUES ('{uid(9)}', '{uid(8)}', '{uid(2)}')",
+    )
+    set_settings(websites=["Main"])
+
+    shop.look()
+    deliver()
+
+    assert [row["product_id"] for row in account.dump("objects/products")] == [str(uid(2))]
+
+
 def test_a_custom_property_goes_with_its_entity(shop: Shop, account: SandboxOdp, set_settings: Callable[..., None]) -> None:
     set_settings(exports={PRODUCTS: {"custom": {"properties": ["Color"]}}})
     shop.execute(add_product(1))

@@ -25,7 +25,11 @@ DEFAULTS: dict[str, Any] = {
     "ids": [],
     "numbers": [],
     "as_of": NOW,
+    "all_websites": True,
+    "website_ids": [],
     "email_mode": "unique",
+    "convert_to": "",
+    "convert_by": "",
     "site_url": "https://shop.example.com",
     "user_events": ["register", "login", "storefront"],
 }

@@ -110,6 +110,7 @@ def test_every_field(replica: Replica) -> None:
         "order_device_type": "Desktop",
         "is_guest_order": False,
         "currency": "USD",
+        "original_currency": "USD",
         "conversion_rate": Decimal("1"),
         "business_id": customer,
         "ship_to_business_id": ship_to,
@@ -120,6 +121,7 @@ def test_every_field(replica: Replica) -> None:
         "item_quantity": [Decimal(2), Decimal(3)],
         "item_discount": [Decimal("1.02"), Decimal(0)],
         "item_subtotal": [Decimal("19.98"), Decimal(24)],
+        "skip_reason": None,
     }
 
 

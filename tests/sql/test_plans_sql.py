@@ -28,7 +28,10 @@ BIG = {
     "OrderLine",
     "ProductImage",
     "CategoryProduct",
+    "UserProfileWebsite",
 }
+SITE = UUID(int=1)
+BY_WEBSITE = {"all_websites": False, "website_ids": [SITE]}
 FILES = ["products.sql", "orders.sql", "customers.sql", "user_profiles.sql", "customer_user_profiles.sql"]
 
 # A row every hour, over four and a half years. Ids are random, as Commerce's are: neighbours in time lie far apart.
@@ -37,13 +40,18 @@ CHANGED = "timestamptz '2021-01-01Z' + i * interval '1 hour'"
 FILL = [
     "INSERT INTO Product (Id, ErpNumber, ModifiedOn) SELECT {Product}, 'P' || i, {changed} FROM {numbers}",
     "INSERT INTO ProductImage (Id, ProductId, ModifiedOn) SELECT {ProductImage}, {Product}, {changed} FROM {numbers}",
-    "INSERT INTO CategoryProduct (Id, ProductId, ModifiedOn) SELECT {CategoryProduct}, {Product}, {changed} FROM {numbers}",
+    "INSERT INTO Category (Id, WebsiteId) SELECT {Category}, '{SITE}' FROM generate_series(0, 199) i",
+    "INSERT INTO CategoryProduct (Id, ProductId, CategoryId, ModifiedOn)"
+    " SELECT {CategoryProduct}, {Product}, md5('Category' || i % 200)::uuid, {changed} FROM {numbers}",
     "INSERT INTO Customer (Id, CustomerNumber, ModifiedOn) SELECT {Customer}, 'C' || i, {changed} FROM {numbers}",
     "INSERT INTO UserProfile (Id, UserName, ModifiedOn) SELECT {UserProfile}, 'U' || i, {changed} FROM {numbers}",
+    "INSERT INTO UserProfileWebsite (Id, UserProfileId, WebsiteId, ModifiedOn)"
+    " SELECT {UserProfileWebsite}, {UserProfile}, '{SITE}', {changed} FROM {numbers}",
     "INSERT INTO CustomerUserProfile (Id, CustomerId, UserProfileId, ModifiedOn)"
     " SELECT {CustomerUserProfile}, {Customer}, {UserProfile}, {changed} FROM {numbers}",
-    "INSERT INTO CustomerOrder (Id, OrderNumber, CustomerId, PlacedByUserProfileId, BTAddress1, OrderTotal, ModifiedOn)"
-    " SELECT {CustomerOrder}, 'O' || i, {Customer}, {UserProfile}, repeat('x', 300), 10, {changed} FROM {numbers}",
+    "INSERT INTO CustomerOrder (Id, OrderNumber, CustomerId, WebsiteId, PlacedByUserProfileId, BTAddress1, OrderTotal,"
+    " ModifiedOn)"
+    " SELECT {CustomerOrder}, 'O' || i, {Customer}, '{SITE}', {UserProfile}, repeat('x', 300), 10, {changed} FROM {numbers}",
     "INSERT INTO OrderLine (Id, CustomerOrderId, Line, QtyOrdered, UnitNetPrice, ModifiedOn)"
     " SELECT md5('OrderLine' || i || ' ' || line)::uuid, {CustomerOrder}, line, 1, 2, {changed}"
     " FROM {numbers}, generate_series(1, 5) line",
@@ -54,6 +62,7 @@ INDEXES = [
     *(f"CREATE INDEX ON {table} (ModifiedOn, Id)" for table in sorted(BIG - {"OrderLine"})),
     *(f"CREATE INDEX ON {table} (ModifiedOn)" for table in ("OrderLine", "CustomerOrderPromotion", "CustomProperty")),
     *(f"CREATE INDEX ON {table} (ProductId)" for table in ("ProductImage", "CategoryProduct")),
+    "CREATE INDEX ON UserProfileWebsite (UserProfileId)",
     *(f"CREATE INDEX ON {table} (CustomerOrderId)" for table in ("OrderLine", "CustomerOrderPromotion")),
 ]
 
@@ -62,7 +71,7 @@ INDEXES = [
 def big(mapping_server: PostgresServer) -> Iterator[Replica]:
     """A replica with enough rows for the planner to care, and no index but the primary keys."""
     words = {name: ID.format(kind=name) for name in TABLES}
-    words |= {"changed": CHANGED, "numbers": f"generate_series(1, {ROWS}) i"}
+    words |= {"SITE": str(SITE), "changed": CHANGED, "numbers": f"generate_series(1, {ROWS}) i"}
     with connect(mapping_server.create_database("commerce_big"), autocommit=True) as connection:
         create_tables(connection)
         for statement in FILL:
@@ -88,8 +97,11 @@ def scanned(plan: str) -> set[str]:
 
 @pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize("selection", [{}, DAY, {"all_ids": False, "ids": [UUID(int=1)]}], ids=["everything", "day", "ids"])
-def test_without_indexes_no_table_is_read_per_row(big: Replica, file: str, selection: dict[str, Any]) -> None:
-    plan = big.plan(file, **selection)
+@pytest.mark.parametrize("websites", [{}, BY_WEBSITE], ids=["all websites", "one website"])
+def test_without_indexes_no_table_is_read_per_row(
+    big: Replica, file: str, selection: dict[str, Any], websites: dict[str, Any]
+) -> None:
+    plan = big.plan(file, **selection, **websites)
 
     # InitPlans run once; a SubPlan could run for each row.
     assert "SubPlan" not in plan
@@ -116,9 +128,10 @@ def depth(line: str) -> int:
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_a_days_changes_are_found_by_index(indexed: Replica, file: str) -> None:
-    assert scanned(indexed.plan(file, **DAY)) == set()
-    assert len(indexed.rows(file, **DAY)) == 24
+@pytest.mark.parametrize("websites", [{}, BY_WEBSITE], ids=["all websites", "one website"])
+def test_a_days_changes_are_found_by_index(indexed: Replica, file: str, websites: dict[str, Any]) -> None:
+    assert scanned(indexed.plan(file, **DAY, **websites)) == set()
+    assert len(indexed.rows(file, **DAY, **websites)) == 24
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -131,4 +144,4 @@ def test_everything_is_read(indexed: Replica, file: str) -> None:
     plan = indexed.plan(file)
 
     assert "SubPlan" not in plan
-    assert len(indexed.rows(file)) == ROWS
+    assert len(indexed.rows(file)) == len(indexed.rows(file, **BY_WEBSITE)) == ROWS

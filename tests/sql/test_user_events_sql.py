@@ -200,6 +200,7 @@ def test_the_example_view_fits(mapping_server: PostgresServer) -> None:
             "CREATE TABLE UserProfile (Id uuid, UserName text, Email text, IsGuest boolean, CreatedOn timestamptz,"
             " LastLoginOn timestamptz)"
         )
+        connection.execute("CREATE TABLE UserProfileWebsite (UserProfileId uuid, WebsiteId uuid)")
         connection.execute("INSERT INTO web_log VALUES ('s', 1, now(), NULL, 'c', gen_random_uuid(), '/p', 'product page')")
         row = Replica(connection).row(FILE)
     assert (row["type"], row["action"], row["identifier_vuid"], row["page"]) == ("product", "detail", "c", "/p")

@@ -141,6 +141,29 @@ _TABLES = (
         """,
         required=True,
     ),
+    _table(
+        "OrderHistory",
+        """
+        uuid: Id!;
+        timestamptz: ModifiedOn!, OrderDate!;
+        text: WebOrderNumber!, ErpOrderNumber!, Status!, CustomerNumber, CustomerSequence, CustomerPO, CurrencyCode,
+            FulfillmentMethod, OrderSource, OrderDeviceType,
+            BTAddress1, BTAddress2, BTAddress3, BTAddress4, BTCity, BTState, BTPostalCode, BTCountry,
+            STAddress1, STAddress2, STAddress3, STAddress4, STCity, STState, STPostalCode, STCountry;
+        numeric: OrderTotal, ProductTotal, OrderDiscountAmount, TaxAmount, ShippingCharges, HandlingCharges;
+        double precision: ConversionRate;
+        boolean: IsGuestOrder
+        """,
+    ),
+    _table(
+        "OrderHistoryLine",
+        """
+        uuid: Id!, OrderHistoryId!;
+        timestamptz: ModifiedOn!;
+        text: ProductErpNumber!;
+        numeric: LineNumber, ReleaseNumber, QtyOrdered!, UnitRegularPrice, UnitNetPrice, TotalRegularPrice, TotalNetPrice
+        """,
+    ),
     _table("OrderStatusMapping", "uuid: Id!; text: ErpOrderStatus!, OdpActionType!"),
     _table(
         "CustomerOrderPromotion",
@@ -149,7 +172,7 @@ _TABLES = (
     _table("Brand", "uuid: Id!; text: Name!"),
     _table("ProductLine", "uuid: Id!; text: Name!"),
     _table("Vendor", "uuid: Id!; text: Name!"),
-    _table("Category", "uuid: Id!, ParentId; text: Name!; integer: SortOrder"),
+    _table("Category", "uuid: Id!, ParentId, WebsiteId; text: Name!; integer: SortOrder"),
     _table("CategoryProduct", "uuid: Id!, CategoryId!, ProductId!; timestamptz: ModifiedOn; boolean: IsPrimaryCategory"),
     _table(
         "ProductImage",
@@ -161,6 +184,7 @@ _TABLES = (
         """,
     ),
     _table("Website", "uuid: Id!; timestamptz: CreatedOn; text: Name, DomainName; boolean: IsActive"),
+    _table("UserProfileWebsite", "uuid: Id!, UserProfileId!, WebsiteId!; timestamptz: ModifiedOn"),
     _table("Country", "uuid: Id!; text: IsoCode2!"),
     _table("State", "uuid: Id!; text: Abbreviation!"),
     _table("Currency", "uuid: Id!; text: CurrencyCode!"),
@@ -168,7 +192,7 @@ _TABLES = (
     _table(
         "StorefrontEvent",
         """
-        uuid: Id!, UserProfileId, CustomerId;
+        uuid: Id!, UserProfileId, CustomerId, WebsiteId;
         timestamptz: OccurredOn!;
         text: Type!, Action, Email, Vuid, ProductId, SearchTerm, Page, Category
         """,
@@ -202,9 +226,18 @@ READS: Mapping[str, tuple[str, ...]] = {
         "CustomProperty",
     ),
     "customers.sql": ("Customer", "Country", "State", "Currency", "CustomProperty"),
-    "user_profiles.sql": ("UserProfile", "Currency", "Language", "CustomProperty"),
+    "user_profiles.sql": ("UserProfile", "UserProfileWebsite", "Currency", "Language", "CustomProperty"),
     "customer_user_profiles.sql": ("CustomerUserProfile", "Customer", "UserProfile", "CustomProperty"),
+    "order_history.sql": (
+        "OrderHistory",
+        "OrderHistoryLine",
+        "CustomerOrder",
+        "Customer",
+        "CustomerUserProfile",
+        "UserProfile",
+        "Product",
+    ),
     "order_status_mapping.sql": ("OrderStatusMapping",),
-    "user_events.sql": ("UserProfile", "StorefrontEvent"),
+    "user_events.sql": ("UserProfile", "StorefrontEvent", "UserProfileWebsite"),
 }
 """The tables each file of ``include/sql`` reads, the one it is about first."""

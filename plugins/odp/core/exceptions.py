@@ -98,6 +98,10 @@ class TooManyRejectsError(CannotSucceedError):
     """More rows were rejected than ``max_reject_ratio`` allows. Everything good was delivered first."""
 
 
+class AccountsError(CannotSucceedError):
+    """Some of several ODP accounts did not get all their rows; what the others get was dealt with."""
+
+
 class DifferencesError(CannotSucceedError):
     """ODP lacks records of the source, or holds them in another form, and ``odp_consistency`` did not repair that."""
 

@@ -39,7 +39,8 @@ class Export:
     :param title: name of Commerce's job, shown as the DAG's display name.
     :param summary: what a row is and why it is sent, in a sentence.
     :param sql: its mapping file in ``include/sql``.
-    :param lookups: small side queries read in the same snapshot, by name.
+    :param lookups: queries beside it that are read in the same snapshot, by name: what becomes of each order status, and the
+        second source of orders.
     :param family: the API it uploads to.
     :param contract: what its records must be.
     :param selects_by: the times that a run's window is about, in words.
@@ -74,7 +75,7 @@ class Export:
     @property
     def tables(self) -> tuple[str, ...]:
         """Commerce's names of the tables it reads."""
-        return tuple(table for file in (self.sql, *self.lookups.values()) for table in READS[file])
+        return tuple(dict.fromkeys(table for file in (self.sql, *self.lookups.values()) for table in READS[file]))
 
     def contract_for(self, settings: Settings) -> type[Record]:
         """
@@ -113,7 +114,7 @@ ORDERS = Export(
     title="ODP Order Export",
     summary="Orders as purchase and cancel events, decided by order status. Carts, quotes and saved lists never go out.",
     sql="orders.sql",
-    lookups={"order_status_mapping": "order_status_mapping.sql"},
+    lookups={"order_status_mapping": "order_status_mapping.sql", "order_history": "order_history.sql"},
     family="events",
     contract=Order,
 )

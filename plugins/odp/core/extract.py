@@ -6,17 +6,19 @@ import itertools
 import logging
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import psycopg
 
+from odp.core import currency
 from odp.core.commerce import READS
 from odp.core.contract import extended_contract, fields_fed_by
 from odp.core.custom_fields import find_custom_fields
 from odp.core.custom_queries import stage_custom_values
 from odp.core.exports import Export
+from odp.core.order_history import add_order_history, files_read
 from odp.core.order_lines import ITEM_COLUMNS
 from odp.core.order_status import resolve_actions
 from odp.core.replica import begin_snapshot, describe, find_absences, read_lookup, stream_rows
@@ -24,6 +26,7 @@ from odp.core.rows import RowReader
 from odp.core.settings import Settings
 from odp.core.staging import FrameWriter, Staging
 from odp.core.user_events import UserEvent, check_sources
+from odp.core.websites import find_website_ids
 from odp.core.window import Window
 
 log = logging.getLogger(__name__)
@@ -43,12 +46,14 @@ class Selection:
     :param as_of: the run's fixed "now", against which activation and sale dates are judged.
     :param by_entity_id: whether the ids are Commerce's ids, all of them: natural keys are not looked at, which a replica may have
         no index on.
+    :param website_ids: only what belongs to these websites; ``None`` for all.
     """
 
     window: Window
     as_of: datetime
     ids: Sequence[str] | None = None
     by_entity_id: bool = False
+    website_ids: Sequence[str] | None = None
 
     def parameters(self, settings: Settings) -> dict[str, Any]:
         """
@@ -65,7 +70,10 @@ class Selection:
             "ids": [value for value in map(_uuid_or_none, ids) if value],
             "numbers": [] if self.by_entity_id else ids,
             "as_of": self.as_of,
+            "all_websites": self.website_ids is None,
+            "website_ids": list(self.website_ids or ()),
             "email_mode": settings.email_mode,
+            **currency.parameters(settings.convert_currency),
             "site_url": settings.site_url.rstrip("/"),
             "user_events": list(settings.user_events),
         }
@@ -96,7 +104,7 @@ def extract(
     :param connection: an open connection to the replica, without a transaction.
     :param export: what is read.
     :param mapping: text of the export's mapping file.
-    :param lookups: texts of its side queries, by name.
+    :param lookups: texts of the queries beside it, by name.
     :param selection: which rows.
     :param settings: the team's settings.
     :param staging: the run's folder; what an earlier try left there is removed.
@@ -112,8 +120,8 @@ def extract(
         application_name=export.dag_id,
         statement_timeout_minutes=settings.statement_timeout_minutes,
     )
-    files = [export.sql, *export.lookups.values()]
-    absences = find_absences(connection, [table for file in files for table in READS[file]])
+    tables = dict.fromkeys(table for file in files_read(export, settings) for table in READS[file])
+    absences = find_absences(connection, list(tables))
     if absent := [*absences.tables, *absences.columns]:
         fields = fields_fed_by(export.contract, absent)
         log.warning("The replica lacks %s. Fields left out: %s.", ", ".join(absent), ", ".join(fields) or "none that is sent")
@@ -125,16 +133,21 @@ def extract(
         manifest["actions"], warnings = resolve_actions(rows, settings.order_status, strict=settings.strict_mapping)
         for warning in warnings:
             log.warning(warning)
+    selection = replace(selection, website_ids=find_website_ids(connection, export.sql, mapping, settings.websites, absent))
     parameters = selection.parameters(settings)
-    columns = describe(connection, mapping, parameters, absences)
+    columns = currency.without_unused(describe(connection, mapping, parameters, absences), settings.convert_currency)
     # What is wrong with columns or custom fields fails here, before a row is read.
     contract = extended_contract(export.contract_for(settings), columns, ITEM_COLUMNS)
     custom = find_custom_fields(connection, export, settings, contract, columns, parameters, absences)
-    rows_of_window = stream_rows(connection, mapping, parameters, absences, columns)
+    queries = add_order_history(connection, mapping, lookups, parameters, absences, columns, settings)
     # First, so that where both queries find an entity the row of the window is the later one.
-    selection_of_retried = Selection(window=Window(), ids=retried, as_of=selection.as_of).parameters(settings)
-    rows_of_retried = stream_rows(connection, mapping, selection_of_retried, absences, columns) if retried else ()
-    all_rows = itertools.chain(rows_of_retried, rows_of_window)
+    selection_of_retried = replace(selection, window=Window(), ids=retried, by_entity_id=False).parameters(settings)
+    all_rows = (
+        row
+        for chosen in ([selection_of_retried] if retried else []) + [parameters]
+        for query in queries
+        for row in stream_rows(connection, query, chosen, absences, columns)
+    )
     parts = list(_stage_parts(all_rows, settings.part_rows, settings.part_megabytes * 1_000_000, max_parts, staging))
     if custom:
         stage_custom_values(connection, custom.queries, absences, RowReader(contract, columns), parts, staging)

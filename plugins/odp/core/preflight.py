@@ -8,7 +8,7 @@ It reads the replica, asks ODP and the ledger, and writes nothing, except that i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -23,6 +23,7 @@ from odp.core.preflight_ledger import check_ledger
 from odp.core.preflight_orders import check_orders
 from odp.core.preflight_replica import check_export, check_lag, check_replica
 from odp.core.preflight_report import ALL_EXPORTS, Finding, failure_of
+from odp.core.preflight_routes import check_routes
 from odp.core.preflight_schema import check_schema
 from odp.core.records import Record
 from odp.core.replica import begin_snapshot
@@ -38,7 +39,7 @@ class Preflight:
     :param queries: text of each file of ``include/sql`` that the exports read, by name.
     :param connect_replica: opens a connection to the replica.
     :param connect_ledger: opens a connection to the ledger.
-    :param open_account: returns the ODP account.
+    :param open_accounts: returns an ODP account, by the id of its connection.
     :param dry_run: whether nothing is created in ODP's schema.
     """
 
@@ -46,7 +47,7 @@ class Preflight:
     queries: Mapping[str, str]
     connect_replica: Callable[[], psycopg.Connection[Any]]
     connect_ledger: Callable[[], psycopg.Connection[Any]]
-    open_account: Callable[[], Account]
+    open_accounts: Mapping[str, Callable[[], Account]]
     dry_run: bool = False
 
     def run(self) -> Iterator[Finding]:
@@ -54,7 +55,10 @@ class Preflight:
         contracts = {export.dag_id: export.contract_for(self.settings) for export in EXPORTS}
         yield from self._check_replica(contracts)
         yield from check_ledger(self.connect_ledger)
-        yield from self._check_odp(contracts)
+        for connection, open_account in self.open_accounts.items():
+            for finding in self._check_odp(contracts, open_account):
+                several = len(self.open_accounts) > 1
+                yield replace(finding, area=f"{finding.area}, account {connection}") if several else finding
 
     def _check_replica(self, contracts: dict[str, type[Record]]) -> Iterator[Finding]:
         """Check the replica, and add the columns that the SQL files select to the contracts."""
@@ -72,25 +76,29 @@ class Preflight:
             now = datetime.now(timezone.utc)
             yield check_replica(connection)
             for export in EXPORTS:
-                findings, contract = check_export(connection, export, self.queries[export.sql], self.settings, now)
+                lookups = {name: self.queries[file] for name, file in export.lookups.items()}
+                findings, contract = check_export(connection, export, self.queries[export.sql], self.settings, now, lookups)
                 yield from findings
                 contracts[export.dag_id] = contract or contracts[export.dag_id]
 
             def check_speed() -> list[Finding]:
-                indexes = check_indexes(connection, EXPORTS)
+                indexes = check_indexes(connection, EXPORTS, by_website=bool(self.settings.websites or self.settings.accounts))
                 return [*indexes.findings, check_lag(connection, indexes.quick_tables, now)]
 
             def check_statuses() -> list[Finding]:
                 return check_orders(connection, self.queries[ORDERS.lookups["order_status_mapping"]], self.settings)
 
             yield from _guarded(connection, "replica", "indexes and lag", (), check_speed)
+            if self.settings.accounts:
+                routes = (ORDERS.dag_id,)
+                yield from _guarded(connection, "accounts", "routes", routes, lambda: check_routes(connection, self.settings))
             yield from _guarded(connection, "e-mail", "uniqueness", (), lambda: check_emails(connection, self.settings))
             yield from _guarded(connection, "orders", "status mapping", (ORDERS.dag_id,), check_statuses)
 
-    def _check_odp(self, contracts: Mapping[str, type[Record]]) -> Iterator[Finding]:
+    def _check_odp(self, contracts: Mapping[str, type[Record]], open_account: Callable[[], Account]) -> Iterator[Finding]:
         """Check the account, and its schema unless the key is of no use at all."""
         try:
-            account = self.open_account()
+            account = open_account()
         except OdpExportError as error:
             yield failure_of(error, "ODP", "connection")
             return

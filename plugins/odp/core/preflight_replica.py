@@ -11,6 +11,7 @@ from psycopg import sql
 
 from odp.core.commerce import READS
 from odp.core.contract import extended_contract, fields_fed_by
+from odp.core.currency import without_unused
 from odp.core.custom_fields import find_custom_fields
 from odp.core.custom_plan import CustomPlan
 from odp.core.custom_properties import property_names
@@ -18,11 +19,13 @@ from odp.core.custom_settings import EVERY_OTHER
 from odp.core.exceptions import OdpExportError
 from odp.core.exports import Export
 from odp.core.extract import Selection
+from odp.core.order_history import add_order_history, files_read
 from odp.core.order_lines import ITEM_COLUMNS
 from odp.core.preflight_report import Finding, failure_of
 from odp.core.records import Record
 from odp.core.replica import describe, find_absences
 from odp.core.settings import Settings
+from odp.core.websites import find_website_ids
 from odp.core.window import Window
 
 _AREA = "replica"
@@ -49,7 +52,12 @@ def check_replica(connection: psycopg.Connection[Any]) -> Finding:
 
 
 def check_export(
-    connection: psycopg.Connection[Any], export: Export, mapping: str, settings: Settings, now: datetime
+    connection: psycopg.Connection[Any],
+    export: Export,
+    mapping: str,
+    settings: Settings,
+    now: datetime,
+    lookups: Mapping[str, str] | None = None,
 ) -> tuple[list[Finding], type[Record] | None]:
     """
     Check that an export finds its tables and columns, and that its mapping query gives records that can be sent.
@@ -59,20 +67,23 @@ def check_export(
     :param mapping: text of its mapping file.
     :param settings: the team's settings.
     :param now: the time against which the query judges activation dates.
+    :param lookups: texts of the queries beside it, by name.
     :return: the findings, and the contract with the columns added in SQL; ``None`` if the export could not work.
     """
-    tables = [table for file in (export.sql, *export.lookups.values()) for table in READS[file]]
+    tables = list(dict.fromkeys(table for file in files_read(export, settings) for table in READS[file]))
     try:
         with connection.transaction():
             absences = find_absences(connection, tables)
-            parameters = Selection(window=Window(), as_of=now).parameters(settings)
-            columns = describe(connection, mapping, parameters, absences)
+            absent = [*absences.tables, *absences.columns]
+            website_ids = find_website_ids(connection, export.sql, mapping, settings.websites or tuple(settings.accounts), absent)
+            parameters = Selection(window=Window(), as_of=now, website_ids=website_ids).parameters(settings)
+            columns = without_unused(describe(connection, mapping, parameters, absences), settings.convert_currency)
             contract = extended_contract(export.contract_for(settings), columns, ITEM_COLUMNS)
             custom = find_custom_fields(connection, export, settings, contract, columns, parameters, absences)
             custom_findings = _custom_findings(connection, export, settings, custom.plan) if custom else []
+            add_order_history(connection, mapping, lookups or {}, parameters, absences, columns, settings)
     except (OdpExportError, psycopg.Error) as error:
         return [failure_of(error, _AREA, "tables and columns", (export.dag_id,))], None
-    absent = [*absences.tables, *absences.columns]
     lost = fields_fed_by(export.contract, absent)
     added = [name for name in contract.model_fields if name not in export.contract.model_fields]
     cause = f"{len(tables) - len(absences.tables)} tables, {len(columns)} columns."

@@ -26,7 +26,8 @@ class Finding:
     """
     One line of the report. It holds no personal data.
 
-    :param area: ``replica``, ``e-mail``, ``orders``, ``ledger``, ``ODP``, ``schema``, ``settings`` or ``Airflow``.
+    :param area: ``replica``, ``e-mail``, ``orders``, ``ledger``, ``ODP``, ``schema``, ``settings``, ``accounts`` or ``Airflow``;
+        with several accounts, followed by the account it is about.
     :param subject: what was checked.
     :param verdict: ``failure`` if an export could not work, ``warning`` if a person should know, else ``ok``.
     :param cause: what was found.

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from odp.core.currency import CurrencyConversion
 from odp.core.custom_settings import CustomSettings
 from odp.core.exceptions import SettingsError
 
@@ -133,6 +134,25 @@ class Settings(BaseModel):
         pattern=r"^(https?://\S+)?$",
         description="Address put before relative image and product paths; empty: the first active website's domain name.",
     )
+    websites: tuple[str, ...] = Field(
+        default=(),
+        description="Names of the websites that are sent: their orders, the products of their categories, the people assigned to "
+        "them or to none, and all of what belongs to no website; empty: all websites.",
+    )
+    accounts: dict[str, str] = Field(
+        default_factory=dict,
+        description="Several ODP accounts: name of a website to the id of the connection that leads to its account. "
+        "Empty: everything goes to the account of the connection odp_default.",
+    )
+    convert_currency: CurrencyConversion | None = Field(
+        default=None,
+        description="Into which currency the amounts of orders are converted by their ConversionRate; without it they are "
+        "sent in the order's own currency.",
+    )
+    order_history: bool = Field(
+        default=False,
+        description="Whether orders that only OrderHistory has, such as orders by phone, are sent as well.",
+    )
     create_schema: bool = Field(
         default=True,
         description="Whether preflight and load create the objects, fields, identifiers and relations that ODP lacks.",
@@ -235,6 +255,16 @@ class Settings(BaseModel):
     def _has_a_bucket(self) -> Settings:
         if self.csv is None and (lacking := [name for name, own in self.exports.items() if own.transport == "csv"]):
             raise ValueError(f"the transport of {', '.join(lacking)} is csv, so csv has to name a bucket and a tracker_id")
+        return self
+
+    @model_validator(mode="after")
+    def _accounts_fit(self) -> Settings:
+        if self.accounts and self.websites:
+            raise ValueError("'websites' is for one account; with 'accounts', only the websites named there are sent anyway")
+        if self.accounts and (files := [name for name, own in self.exports.items() if own.transport == "csv"]):
+            raise ValueError(f"the transport csv of {', '.join(files)} is for one account: with 'accounts', use the REST API")
+        if self.accounts and self.order_history:
+            raise ValueError("'order_history' is for one account: OrderHistory does not say on which website an order was placed")
         return self
 
     def for_export(self, dag_id: str) -> ExportSettings:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, ObjectStoragePath, Variable
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
 
 from odp.core.exceptions import CannotSucceedError, SettingsError
 from odp.core.exports import Export, get_export
@@ -106,6 +106,7 @@ class ExportStageOperator(OdpOperator):
     def __init__(self, *, export_id: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.export_id = export_id
+        self.account: str | None = None
 
     @property
     def export(self) -> Export:
@@ -119,6 +120,49 @@ class ExportStageOperator(OdpOperator):
         :param context: the task's context.
         """
         return self.settings.for_export(self.export_id).transport if context["dag"].dag_id == self.export_id else "rest"
+
+    def use_account(self, connection: str | None) -> None:
+        """
+        Work for one of several ODP accounts from now on: its connection, its websites, its ledger, files of its own.
+
+        :param connection: id of its connection; ``None`` where there is but one account.
+        :raises SettingsError: if the settings name no such account.
+        """
+        if connection is None:
+            return
+        from odp.core.accounts import settings_of_account
+
+        self.__dict__["settings"] = settings_of_account(self.settings, connection)
+        self.__dict__.pop("odp_hook", None)
+        self.odp_conn_id = connection
+        self.account = connection
+
+    def each_account(self) -> Iterator[str | None]:
+        """Yield the ids of the connections of all accounts, and work for each in turn; ``None`` where there is but one."""
+        from odp.core.accounts import account_connections
+
+        own_settings, own_connection = self.settings, self.odp_conn_id
+        for connection in account_connections(own_settings) or (None,):
+            try:
+                self.use_account(connection)
+                yield connection
+            finally:
+                self.__dict__["settings"] = own_settings
+                self.__dict__.pop("odp_hook", None)
+                self.odp_conn_id, self.account = own_connection, None
+
+    def may_retry(self, context: Context, error: Exception) -> bool:
+        """
+        Tell whether Airflow will try the task again after an error.
+
+        :param context: the task's context.
+        :param error: the error.
+        """
+        ti = context["ti"]
+        return (
+            not isinstance(error, (CannotSucceedError, AirflowFailException, AirflowNotFoundException))
+            and ti.try_number <= ti.max_tries
+        )
 
     def open_ledger(self) -> Ledger:
         """
@@ -142,7 +186,7 @@ class ExportStageOperator(OdpOperator):
 
     def staging(self, context: Context, purpose: str = "") -> Staging:
         """
-        Return the staged files of the run; in a DAG of several exports, each of them has its own.
+        Return the staged files of the run; in a DAG of several exports each of them has its own, and so has each account.
 
         :param context: the task's context.
         :param purpose: names files that are not those of extract, transform and load.
@@ -151,7 +195,8 @@ class ExportStageOperator(OdpOperator):
 
         dag_id = context["dag"].dag_id
         folder = dag_id if dag_id == self.export_id else f"{dag_id}.{self.export_id}"
-        return Staging(self.staging_root(), f"{folder}.{purpose}" if purpose else folder, context["run_id"])
+        folder = ".".join(filter(None, (folder, purpose, self.account)))
+        return Staging(self.staging_root(), folder, context["run_id"])
 
     def note_failure(self, context: Context, error: Exception) -> None:
         """Write the failure into the run's history, if the ledger can be reached at all."""

@@ -19,7 +19,7 @@ class CommerceReadOperator(ExportStageOperator):
     Base of the stages that read rows of an export from the Commerce replica.
 
     :param sql: the mapping file, a name under the DAG's ``template_searchpath``, or its text. (templated)
-    :param lookups: small side queries by name, read in the same snapshot. (templated)
+    :param lookups: queries beside it by name, read in the same snapshot. (templated)
     :param commerce_conn_id: PostgreSQL connection to the replica; its search_path names the schema. (templated)
     """
 
@@ -62,6 +62,7 @@ class CommerceReadOperator(ExportStageOperator):
         """
         from airflow.sdk.configuration import conf
 
+        from odp.core.accounts import account_connections
         from odp.core.extract import Selection, extract
         from odp.hooks.commerce import connect_to_commerce
 
@@ -78,5 +79,5 @@ class CommerceReadOperator(ExportStageOperator):
                 self.settings,
                 staging,
                 retried=retried,
-                max_parts=conf.getint("core", "max_map_length"),
+                max_parts=conf.getint("core", "max_map_length") // max(1, len(account_connections(self.settings))),
             )

@@ -49,11 +49,13 @@ class OdpCompareOperator(CommerceReadOperator):
 
         :raises AirflowSkipException: if the export is not to be compared.
         """
+        from odp.core.accounts import refuse_several
         from odp.core.consistency import compare
         from odp.core.consistency_history import keep_check
         from odp.core.consistency_report import sentences
 
         refuse_unknown_parameters(context["dag_run"].conf or {}, CONSISTENCY_PARAMETERS)
+        refuse_several(self.settings, "odp_consistency")
         if self.export_id not in (context["params"].get("Exports") or [self.export_id]):
             raise AirflowSkipException(f"The parameter Exports does not name {self.export_id}.")
         with self.open_ledger() as ledger:

@@ -36,11 +36,34 @@ class CommerceExtractOperator(CommerceReadOperator):
 
     def run_stage(self, context: Context) -> list[dict[str, Any]]:
         """
-        Extract the window.
+        Extract the window, for each account.
 
         :raises AirflowFailException: if the replica lacks something required, or parameters or settings are wrong.
         """
-        return self.extract_entities(context, read_ids(context["params"].get("Ids")))
+        from odp.core.accounts import MANIFEST, account_connections, refuse_same_account
+
+        ids = read_ids(context["params"].get("Ids"))
+        if not self.settings.accounts:
+            return self.extract_entities(context, ids)
+        parts: list[dict[str, Any]] = []
+        failed: dict[str, str] = {}
+        names: dict[str, str] = {}
+        for connection in self.each_account():
+            assert connection is not None  # noqa: S101 - there are several
+            try:
+                name = self.odp_hook.account
+                refuse_same_account(names, connection, name)
+                names[connection] = name
+                parts += [{**part, "account": connection} for part in self.extract_entities(context, ids)]
+            except Exception as error:
+                # An account that cannot be worked for does not stop the others; reconcile fails the run.
+                if self.may_retry(context, error) or len(failed) + 1 == len(account_connections(self.settings)):
+                    raise
+                self.log.exception("Nothing is extracted for the account %s", connection)
+                self.note_failure(context, error)
+                failed[connection] = f"extract: {error}"
+        self.staging(context).write_json(MANIFEST, {"accounts": list(account_connections(self.settings)), "failed": failed})
+        return parts
 
     def extract_entities(
         self, context: Context, ids: Sequence[str] | None, *, by_entity_id: bool = False

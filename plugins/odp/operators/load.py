@@ -33,11 +33,25 @@ class OdpLoadOperator(ExportStageOperator):
 
     def run_stage(self, context: Context) -> dict[str, Any]:
         """
-        Load the part.
+        Load the part. With several accounts, reconcile fails a run that an account did not take, and nothing is raised here.
 
         :raises AirflowFailException: if ODP answers 403 or 404, or settings are wrong.
         :raises OdpUnavailableError: if ODP does not take a request within the retry budget; the task may be retried.
         """
+        account = self.transformed.get("account")
+        if account is None:
+            return self._load(context)
+        self.use_account(account)
+        try:
+            return {**self._load(context), "account": account}
+        except Exception as error:
+            if self.may_retry(context, error):
+                raise
+            self.log.exception("The account %s did not take part %s", account, self.transformed["part"])
+            self.note_failure(context, error)
+            return {"part": self.transformed["part"], "account": account, "failed": f"load: {error}"}
+
+    def _load(self, context: Context) -> dict[str, Any]:
         from odp.core.accounting import settled_rows
         from odp.core.parts import load_part
         from odp.core.run_history import resume_run, run_began
@@ -96,6 +110,7 @@ class OdpLoadOperator(ExportStageOperator):
         from odp.core.import_bucket import is_file
         from odp.lineage import import_folder, odp_targets, staged_files
 
+        self.use_account(self.transformed.get("account"))
         outputs = odp_targets(self.odp_hook, self.export)
         if self.settings.csv and any(map(is_file, self.transformed["uploads"])):
             outputs.append(import_folder(self.settings.csv.bucket, self.settings.csv.tracker_id))

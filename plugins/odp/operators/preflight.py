@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException, AirflowRuntimeError
@@ -53,6 +54,7 @@ class OdpPreflightOperator(OdpOperator):
         self.commerce_conn_id = commerce_conn_id
         self.needs_unpaused = needs_unpaused
         self.report = report
+        self._account_names: dict[str, str] = {}
 
     def run_stage(self, context: Context) -> dict[str, Any]:
         """
@@ -71,6 +73,7 @@ class OdpPreflightOperator(OdpOperator):
         return report.as_dict()
 
     def _findings(self, context: Context) -> Iterator[Finding]:
+        from odp.core.accounts import account_connections
         from odp.core.preflight import Preflight
         from odp.core.preflight_report import failure_of
         from odp.core.settings import Settings
@@ -89,18 +92,27 @@ class OdpPreflightOperator(OdpOperator):
             queries={file: self.render_template(file, context) for file in files},
             connect_replica=lambda: connect_to_commerce(self.commerce_conn_id),
             connect_ledger=lambda: connect_to_ledger(self.ledger_conn_id)(),
-            open_account=self._open_account,
+            open_accounts={
+                connection: partial(self._open_account, connection)
+                for connection in account_connections(settings) or (self.odp_conn_id,)
+            },
             dry_run=bool(context["params"].get("DryRun")),
         ).run()
         yield from self._check_bucket(settings)
         yield from self._check_dags(context)
 
-    def _open_account(self) -> Account:
+    def _open_account(self, connection: str) -> Account:
+        from odp.core.accounts import refuse_same_account
+        from odp.hooks.odp import OdpHook
+
+        hook = OdpHook(connection)
         try:
-            return self.odp_hook.get_account_to_check(retry_budget=_RETRY_SECONDS, timeout=_TIMEOUT_SECONDS)
+            refuse_same_account(self._account_names, connection, hook.account)
+            self._account_names[connection] = hook.account
+            return hook.get_account_to_check(retry_budget=_RETRY_SECONDS, timeout=_TIMEOUT_SECONDS)
         except AirflowNotFoundException as error:
             raise SettingsError(
-                f"There is no connection {self.odp_conn_id}.",
+                f"There is no connection {connection}.",
                 "Define it, of type Optimizely Data Platform, with the private API key as its password.",
             ) from error
 

@@ -52,6 +52,9 @@ class OdpRealTimeOperator(OdpOperator):
         :raises TooManyRejectsError: if more rows were rejected than ``max_reject_ratio`` allows.
         :raises RealTimeError: if changes could not be delivered.
         """
+        from odp.core.accounts import refuse_several
+
+        refuse_several(self.settings, "odp_realtime")
         delivered: dict[str, dict[str, int]] = {}
         rejects: list[TooManyRejectsError] = []
         failed: dict[str, Exception] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from odp.core.exceptions import CannotSucceedError
+from odp.core.exceptions import AccountsError, CannotSucceedError
 from odp.operators.base import ExportStageOperator
 
 if TYPE_CHECKING:
@@ -38,10 +38,38 @@ class OdpReconcileOperator(ExportStageOperator):
 
     def run_stage(self, context: Context) -> dict[str, Any]:
         """
-        Check the run.
+        Check the run, each account for itself.
 
-        :raises AirflowFailException: if the counts do not add up, or more rows were rejected than ``max_reject_ratio`` allows.
+        :raises AirflowFailException: if the counts do not add up, or more rows were rejected than ``max_reject_ratio`` allows, or
+            an account did not get its rows.
         """
+        transformed, loaded = _counts(self.transformed), _counts(self.loaded)
+        if not self.settings.accounts:
+            return self._reconcile(context, transformed, loaded)
+        from odp.core.accounts import MANIFEST, failures, judge, of_account, totals
+
+        transformed, loaded = list(transformed), list(loaded)
+        failed = failures(self.staging(context).read_json(MANIFEST), loaded)
+        summaries: dict[str, Any] = {}
+        for account in self.each_account():
+            assert account is not None  # noqa: S101 - there are several
+            if account in failed:
+                continue
+            try:
+                summaries[account] = self._reconcile(context, of_account(transformed, account), of_account(loaded, account))
+            except CannotSucceedError as error:
+                failed[account] = f"reconcile: {error}"
+        judge(failed)
+        return totals(summaries)
+
+    def note_failure(self, context: Context, error: Exception) -> None:
+        """Write the failure into the run's history; of several accounts, that has been done for each of them."""
+        if not isinstance(error, AccountsError):
+            super().note_failure(context, error)
+
+    def _reconcile(
+        self, context: Context, transformed: Iterable[dict[str, Any]], loaded: Iterable[dict[str, Any]]
+    ) -> dict[str, Any]:
         from odp.core.accounting import summarise
         from odp.core.extract import MANIFEST
         from odp.core.run_history import finish_run
@@ -51,8 +79,8 @@ class OdpReconcileOperator(ExportStageOperator):
         with self.open_ledger() as ledger:
             summary = summarise(
                 staging.read_json(MANIFEST),
-                _counts(self.transformed),
-                _counts(self.loaded),
+                transformed,
+                loaded,
                 delivered=ledger.delivered_rows(run_id),
             )
             self._report(summary)
@@ -64,7 +92,7 @@ class OdpReconcileOperator(ExportStageOperator):
             finally:
                 staging.write_json("summary.json", summary)
             if self.reads_back and not context["params"].get("DryRun"):
-                summary["read_back"] = self._read_back(context, staging, summary)
+                summary["read_back"] = self._read_back(context, staging, summary, transformed)
             finish_run(ledger, run_id, summary, None)
         staging.write_json("summary.json", summary)
         return summary
@@ -87,12 +115,14 @@ class OdpReconcileOperator(ExportStageOperator):
             self.log.warning("Uncertain: %s", line)
         check_rejects(summary, self.settings.max_reject_ratio, examples(staging, summary, uncertain=False))
 
-    def _read_back(self, context: Context, staging: Staging, summary: dict[str, Any]) -> dict[str, Any]:
+    def _read_back(
+        self, context: Context, staging: Staging, summary: dict[str, Any], transformed: Iterable[dict[str, Any]]
+    ) -> dict[str, Any]:
         """Read a sample of the delivered records back from ODP; reported, never a reason to fail."""
         from odp.core.accounting import staged_rejects
         from odp.core.read_back import read_back, sample_delivered
 
-        uploads = [upload for part in _counts(self.transformed) for upload in part["uploads"]]
+        uploads = [upload for part in transformed for upload in part["uploads"]]
         left_out = frozenset(line["key"] for line in staged_rejects(staging, summary))
         records = sample_delivered(uploads, staging, self.settings.read_back_sample, self.run_name(context), left_out)
         if not records:

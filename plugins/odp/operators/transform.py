@@ -36,6 +36,8 @@ class OdpTransformOperator(ExportStageOperator):
         from odp.core.run_history import resume_run
         from odp.core.run_progress import count_settled
 
+        account = self.part.get("account")
+        self.use_account(account)
         with self.open_ledger() as ledger:
             resume_run(ledger, self.run_name(context))
             counts = transform_part(
@@ -61,4 +63,4 @@ class OdpTransformOperator(ExportStageOperator):
         )
         for status, action, count in counts["statuses"]:
             self.log.info("Order status %r: %s orders, %s", status, count, action)
-        return counts
+        return counts if account is None else {**counts, "account": account}

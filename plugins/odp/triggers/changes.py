@@ -154,6 +154,7 @@ class _Watch:
         """Read settings and mapping files, and connect."""
         from airflow.sdk import Variable
 
+        from odp.core.accounts import refuse_several
         from odp.core.change_feed import ChangeFeed
         from odp.core.change_queue import ChangeRecorder
         from odp.core.exports import EXPORTS
@@ -164,6 +165,7 @@ class _Watch:
         from odp.sql_files import SQL_DIR
 
         settings = read_settings(Variable.get(VARIABLE_NAME, default=None))
+        refuse_several(settings, "odp_realtime")
         self.poll_seconds = settings.realtime_poll_seconds
         exports = [export for export in EXPORTS if settings.for_export(export.dag_id).realtime]
         mappings = {export.dag_id: Path(SQL_DIR, export.sql).read_text(encoding="utf-8") for export in exports}
