@@ -117,6 +117,10 @@ ALTER TABLE export_run ADD COLUMN IF NOT EXISTS dry_run boolean;
 UPDATE export_run SET dry_run = not_sent > 0 WHERE dry_run IS NULL;
 ALTER TABLE export_run ALTER COLUMN dry_run SET DEFAULT false, ALTER COLUMN dry_run SET NOT NULL;
 CREATE INDEX IF NOT EXISTS export_run_recent ON export_run (account, export, started_at DESC);
+-- Version 2: the page shows the runs of schedules and people apart from real time's, of which there are thousands a day; and those
+-- that are not done are few among all (odp.core.run_overview).
+CREATE INDEX IF NOT EXISTS export_run_own ON export_run (account, export, started_at DESC) WHERE run_id NOT LIKE 'odp_realtime/%';
+CREATE INDEX IF NOT EXISTS export_run_unjudged ON export_run (account, export) WHERE summary IS NULL;
 -- Version 2: what runs have covered is read from this alone, by the same condition (odp.core.coverage).
 CREATE INDEX IF NOT EXISTS export_run_covered ON export_run (account, export, started_at) INCLUDE (window_start, window_end)
     WHERE ids IS NULL AND NOT dry_run AND summary IS NOT NULL

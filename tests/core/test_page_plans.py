@@ -12,7 +12,7 @@ import pytest
 from odp.core.coverage import read_coverages
 from odp.core.exports import EXPORTS
 from odp.core.reject_search import find_rejects, open_rejects, read_reject, reason_groups
-from odp.core.run_overview import accounts, latest_runs, recent_runs, unjudged_runs
+from odp.core.run_overview import accounts, latest_real_time_runs, latest_runs, recent_runs, unjudged_runs
 from odp.core.run_trends import durations, rows_by_period
 from sandbox.world import PROJECT, World
 from tests.core.history import ACCOUNT, EXPORT, TODAY
@@ -27,6 +27,11 @@ FILL = [
     " jsonb_build_object('skipped_by_reason', repeat('x', 1500)), began, began + interval '1 minute'"
     " FROM unnest(%(accounts)s::text[]) a, unnest(%(exports)s::text[]) e, generate_series(0, 1824) n,"
     " LATERAL (SELECT %(today)s - n * interval '1 day') AS times(began)",
+    # And real time, some of which is under way.
+    "INSERT INTO export_run (account, export, run_id, window_start, window_end, ids, state, extracted, delivered, summary,"
+    " started_at, finished_at) SELECT a, e, 'odp_realtime/' || n, '-infinity', 'infinity', 3, 'success', 3, 3, '{}',"
+    " now() - n * interval '1 minute', now() - n * interval '1 minute'"
+    " FROM unnest(%(accounts)s::text[]) a, unnest(%(exports)s::text[]) e, generate_series(1, 4000) n",
     "INSERT INTO run_part (account, export, run_id, part, delivered) SELECT account, export, run_id, 0, 1000 FROM export_run",
     "INSERT INTO reject (account, export, entity_id, record_key, reason, run_id, last_at, closed_at)"
     " SELECT a, e, 'entity ' || n, 'key ' || n, 'reason ' || mod(n, 20), 'run', %(today)s - n * interval '1 minute',"
@@ -75,6 +80,8 @@ def some_reject(connection: psycopg.Connection[Any]) -> int:
 
 QUERIES: dict[str, Callable[[Any], Any]] = {
     "the latest runs": lambda c: latest_runs(c, ACCOUNT, IDS),
+    "the latest runs of real time": lambda c: latest_real_time_runs(c, ACCOUNT, IDS),
+    "accounts": accounts,
     "recent runs": lambda c: recent_runs(c, ACCOUNT, EXPORT, limit=10),
     "rows by day": lambda c: rows_by_period(c, ACCOUNT, EXPORT, since=RECENT, period="day"),
     "durations": lambda c: durations(c, ACCOUNT, EXPORT, since=RECENT, limit=400),
@@ -106,11 +113,18 @@ def test_coverage_is_read_from_its_index_alone(connection: psycopg.Connection[An
         assert read == [("Index Only Scan", "export_run_covered")]
 
 
-def test_what_needs_the_whole_history_reads_it_once_and_nothing_else(connection: psycopg.Connection[Any]) -> None:
+def test_runs_that_are_not_done_are_found_among_all_by_their_own_index(connection: psycopg.Connection[Any]) -> None:
     Explaining.plans.clear()
-    assert accounts(connection)
     assert unjudged_runs(connection, ACCOUNT, IDS, RECENT) == []
-    for plan in Explaining.plans:
-        read = [node["Relation Name"] for node in nodes(plan) if "Relation Name" in node]
-        assert read.count("export_run") == 1
-        assert set(read) <= {"export_run", "run_part"}
+    (plan,) = Explaining.plans
+    used = {node["Index Name"] for node in nodes(plan) if node.get("Index Name")}
+    assert "export_run_unjudged" in used
+    assert not [node for node in nodes(plan) if node["Node Type"] == "Seq Scan"]
+
+
+@pytest.mark.parametrize("name", ["the latest runs", "recent runs", "durations"])
+def test_runs_of_real_time_are_passed_over_by_index(connection: psycopg.Connection[Any], name: str) -> None:
+    Explaining.plans.clear()
+    QUERIES[name](connection)
+    (plan,) = Explaining.plans
+    assert "export_run_own" in {node.get("Index Name") for node in nodes(plan)}

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import psycopg
 import pytest
 
-from odp.core.run_overview import Run, accounts, dag_run_of, latest_runs, recent_runs, unjudged_runs
+from odp.core.change_queue import RUN_PREFIX
+from odp.core.run_overview import (
+    REAL_TIME_DAYS,
+    Run,
+    accounts,
+    dag_run_of,
+    latest_real_time_runs,
+    latest_runs,
+    recent_runs,
+    unjudged_runs,
+)
 from odp.core.window import Window
 from tests.core.history import ACCOUNT, EXPORT, add_run, day
 
@@ -95,6 +105,20 @@ def test_the_latest_first_and_no_more_than_asked_for(connection: psycopg.Connect
     for number in (1, 3, 2):
         add_run(connection, f"run {number}", began=number)
     assert [run.run_id for run in recent_runs(connection, ACCOUNT, EXPORT, limit=2)] == ["run 3", "run 2"]
+
+
+def test_real_time_is_told_apart(connection: psycopg.Connection[Any]) -> None:
+    now = datetime.now(timezone.utc)
+    add_run(connection, "daily", began=-1)
+    for number, minutes in enumerate((3, 1, 2)):
+        add_run(connection, f"{RUN_PREFIX}{number}", began=0, ids=2, started_at=now - timedelta(minutes=minutes))
+    long_ago = now - timedelta(days=REAL_TIME_DAYS, minutes=1)
+    add_run(connection, f"{RUN_PREFIX}9", began=0, export="off", ids=2, started_at=long_ago)
+    assert latest_runs(connection, ACCOUNT, [EXPORT, "off"]).keys() == {EXPORT}
+    assert latest_runs(connection, ACCOUNT, [EXPORT])[EXPORT].run_id == "daily"
+    assert [run.run_id for run in recent_runs(connection, ACCOUNT, EXPORT, limit=5)] == ["daily"]
+    real_time = latest_real_time_runs(connection, ACCOUNT, [EXPORT, "off"])
+    assert {export: run.dag_run for export, run in real_time.items()} == {EXPORT: ("odp_realtime", "1")}
 
 
 def test_runs_that_left_nothing_covered(connection: psycopg.Connection[Any]) -> None:

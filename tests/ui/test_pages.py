@@ -74,6 +74,18 @@ class TestOverview:
         assert "77" in words(row_of(admin.get("/odp/").text, optional.dag_id))
         assert "Days of the events" in words(admin.get(f"/odp/exports/{optional.dag_id}").text)
 
+    def test_real_time_does_not_hide_the_daily_run(self, admin: Any, history: Callable[..., None]) -> None:
+        now = datetime.now(timezone.utc)
+        history("daily", began=0, extracted=4711)
+        history("odp_realtime/one", began=0, extracted=2, ids=2, state="failed", started_at=now)
+        row = row_of(admin.get("/odp/").text, ORDERS)
+        assert "4 711" in words(row)
+        assert f"Real time {now:%Y-%m-%d %H:%M} failed" in words(row)
+        assert 'href="/dags/odp_realtime/runs/one"' in row
+        page = admin.get(f"/odp/exports/{ORDERS}").text
+        assert f"Real time {now:%Y-%m-%d %H:%M} failed" in words(page)
+        assert page.count('data-label="State"') == 1
+
     def test_gaps_lead_to_a_form_that_fills_them(self, admin: Any, history: Callable[..., None]) -> None:
         daily(history, range(1, 4))
         daily(history, range(6, 9))

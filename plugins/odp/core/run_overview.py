@@ -1,4 +1,8 @@
-"""What the history tells about runs: the latest of each export, those of one export, and how far a running one has come."""
+"""
+What the history tells about runs: the latest of each export, those of one export, and how far a running one has come.
+
+Real time makes thousands of small runs a day. They are told apart, or the runs of schedules and people would not be seen.
+"""
 
 from __future__ import annotations
 
@@ -124,6 +128,14 @@ _PARTS = """
 """
 
 
+# Written as in the index export_run_own; no parameter, or PostgreSQL would not see that it is the same.
+OWN_RUNS = "run_id NOT LIKE 'odp_realtime/%%'"
+"""The condition, in a query with parameters, for runs that real time did not start."""
+
+REAL_TIME_DAYS = 7
+"""Real time that has not delivered anything for so long is not shown."""
+
+
 def _runs(connection: psycopg.Connection[Any], query: str, values: dict[str, Any]) -> list[Run]:
     with connection.cursor(row_factory=class_row(Run)) as cursor:
         return cursor.execute(query, values).fetchall()
@@ -135,25 +147,59 @@ def accounts(connection: psycopg.Connection[Any]) -> list[str]:
 
     :param connection: a connection to the ledger.
     """
-    rows = connection.execute("SELECT account FROM export_run GROUP BY account ORDER BY max(started_at) DESC")
+    # From one account and export to the next by index: their runs are many, they are few.
+    rows = connection.execute(
+        """
+        WITH RECURSIVE known AS (
+            (SELECT account, export FROM export_run ORDER BY account, export LIMIT 1)
+            UNION ALL
+            SELECT later.* FROM known CROSS JOIN LATERAL (
+                SELECT account, export FROM export_run WHERE (account, export) > (known.account, known.export)
+                ORDER BY account, export LIMIT 1
+            ) AS later
+        )
+        SELECT account FROM known CROSS JOIN LATERAL (
+            SELECT started_at FROM export_run AS r WHERE r.account = known.account AND r.export = known.export
+            ORDER BY started_at DESC LIMIT 1
+        ) AS latest
+        GROUP BY account ORDER BY max(started_at) DESC
+        """
+    )
     return [row[0] for row in rows]
 
 
 def latest_runs(connection: psycopg.Connection[Any], account: str, exports: Sequence[str]) -> dict[str, Run]:
     """
-    Return the latest run of each export.
+    Return the latest run of each export, those of real time left out.
 
     :param connection: a connection to the ledger.
     :param account: name of the ODP account in the ledger.
     :param exports: ids of the exports.
     :return: by id; an export that never ran is left out.
     """
+    return _latest(connection, account, exports, OWN_RUNS)
+
+
+def latest_real_time_runs(connection: psycopg.Connection[Any], account: str, exports: Sequence[str]) -> dict[str, Run]:
+    """
+    Return the latest run of real time for each export, if it is of the last :data:`REAL_TIME_DAYS` days.
+
+    :param connection: a connection to the ledger.
+    :param account: name of the ODP account in the ledger.
+    :param exports: ids of the exports.
+    :return: by id; an export that has none is left out.
+    """
+    recent = f"run_id LIKE 'odp_realtime/%%' AND started_at > now() - interval '{REAL_TIME_DAYS} days'"
+    return _latest(connection, account, exports, recent)
+
+
+def _latest(connection: psycopg.Connection[Any], account: str, exports: Sequence[str], condition: str) -> dict[str, Run]:
     query = f"""
         SELECT {_RUN}
         FROM unnest(%(exports)s::text[]) AS wanted
         CROSS JOIN LATERAL (
             SELECT * FROM export_run
-            WHERE account = %(account)s AND export = wanted
+            WHERE account = %(account)s AND export = wanted AND {condition}
             ORDER BY started_at DESC LIMIT 1
         ) AS r
         {_PARTS}
@@ -163,7 +209,7 @@ def latest_runs(connection: psycopg.Connection[Any], account: str, exports: Sequ
 
 def recent_runs(connection: psycopg.Connection[Any], account: str, export: str, *, limit: int) -> list[Run]:
     """
-    List the runs of an export, the latest first.
+    List the runs of an export, the latest first, those of real time left out.
 
     :param connection: a connection to the ledger.
     :param account: name of the ODP account in the ledger.
@@ -174,7 +220,7 @@ def recent_runs(connection: psycopg.Connection[Any], account: str, export: str, 
         SELECT {_RUN}
         FROM (
             SELECT * FROM export_run
-            WHERE account = %(account)s AND export = %(export)s
+            WHERE account = %(account)s AND export = %(export)s AND {OWN_RUNS}
             ORDER BY started_at DESC LIMIT %(limit)s
         ) AS r
         {_PARTS}

@@ -9,6 +9,8 @@ from typing import Any, Literal
 import psycopg
 from psycopg.rows import class_row
 
+from odp.core.run_overview import OWN_RUNS
+
 Period = Literal["day", "week", "month"]
 
 
@@ -73,7 +75,7 @@ def durations(
     connection: psycopg.Connection[Any], account: str, export: str, *, since: datetime, limit: int
 ) -> list[RunDuration]:
     """
-    Tell how long an export's finished runs took, the earliest first.
+    Tell how long an export's finished runs took, the earliest first, those of real time left out.
 
     :param connection: a connection to the ledger.
     :param account: name of the ODP account in the ledger.
@@ -84,7 +86,7 @@ def durations(
     with connection.cursor(row_factory=class_row(RunDuration)) as cursor:
         rows = cursor.execute(
             "SELECT started_at, extract(epoch FROM finished_at - started_at)::float AS seconds, extracted AS rows, state"
-            " FROM export_run WHERE account = %(account)s AND export = %(export)s AND started_at >= %(since)s"
+            f" FROM export_run WHERE account = %(account)s AND export = %(export)s AND {OWN_RUNS} AND started_at >= %(since)s"
             " AND finished_at IS NOT NULL ORDER BY started_at DESC LIMIT %(limit)s",
             {"account": account, "export": export, "since": since, "limit": limit},
         ).fetchall()

@@ -16,7 +16,7 @@ from odp.core.coverage import Coverage, read_coverages
 from odp.core.coverage_calendar import Day, calendar_days, gaps_due
 from odp.core.exports import Export
 from odp.core.reject_search import reason_groups
-from odp.core.run_overview import recent_runs, unjudged_runs
+from odp.core.run_overview import latest_real_time_runs, recent_runs, unjudged_runs
 from odp.core.run_progress import measure_progress
 from odp.core.run_trends import Period, durations, rows_by_period
 from odp.ui.access import ExportDep, Viewer, ViewerDep
@@ -74,6 +74,7 @@ def _live(
         "runs": [(run, viewer.error_of(run, export)) for run in runs],
         "latest": latest,
         "progress": measure_progress(running, read_samples(samples)) if running else None,
+        "real_time": latest_real_time_runs(connection, account, [dag_id]).get(dag_id),
         "coverage": coverage,
         "gaps": gaps,
         "check": latest_checks(connection, account).get(dag_id),

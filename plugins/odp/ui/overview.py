@@ -14,7 +14,7 @@ from odp.core.coverage import Coverage, read_coverages
 from odp.core.coverage_calendar import Day, calendar_days, gaps_due
 from odp.core.exports import OPTIONAL_EXPORTS, Export
 from odp.core.reject_search import open_rejects
-from odp.core.run_overview import Run, latest_runs, unjudged_runs
+from odp.core.run_overview import Run, latest_real_time_runs, latest_runs, unjudged_runs
 from odp.core.run_progress import Progress, Sample, measure_progress
 from odp.core.window import Window
 from odp.ui.access import Viewer, ViewerDep
@@ -46,6 +46,7 @@ class ExportRow:
     :param coverage: what its runs have covered.
     :param may_trigger: whether the user may trigger it.
     :param error: why its latest run failed, in a line.
+    :param real_time: the latest run of real time for it, if there was one of late.
     """
 
     export: Export
@@ -58,6 +59,7 @@ class ExportRow:
     coverage: Coverage
     may_trigger: bool
     error: str | None
+    real_time: Run | None
 
     @property
     def state(self) -> str:
@@ -95,6 +97,7 @@ def export_rows(viewer: Viewer, ledger: PageLedger, session: Any, samples: list[
     coverages = read_coverages(connection, account)
     rejects = open_rejects(connection, account, ids)
     dags = dag_states(session, ids)
+    real_time = latest_real_time_runs(connection, account, ids)
     rows = []
     for export in exports:
         run = latest.get(export.dag_id)
@@ -116,6 +119,7 @@ def export_rows(viewer: Viewer, ledger: PageLedger, session: Any, samples: list[
                 coverage,
                 viewer.may_trigger(export),
                 _error_line(viewer, run, export),
+                real_time.get(export.dag_id),
             )
         )
     return rows
