@@ -113,7 +113,9 @@ def test_a_column_cannot_have_the_name_of_a_part_of_the_event(name: str) -> None
 
 
 words = st.sampled_from([*{kind.type for kind in EVENT_KINDS}, *{kind.action for kind in EVENT_KINDS}, "Product", "x", "🙂"])
-texts = st.one_of(st.none(), words, st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=4))
+# Python counts the separators 1C to 1F as white space, Unicode and polars do not.
+characters = st.characters(exclude_categories=["Cs"], exclude_characters="\x00\x1c\x1d\x1e\x1f")
+texts = st.one_of(st.none(), words, st.text(characters, max_size=4))
 events = st.one_of(st.sampled_from([(kind.type, kind.action or None) for kind in EVENT_KINDS]), st.tuples(texts, texts)).flatmap(
     lambda pair: st.fixed_dictionaries(
         {
