@@ -42,7 +42,7 @@ env: install
 
 # File by file (tests/conftest.py), two at a time: much of a test's time is waiting for real servers.
 test: install
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 bench: install
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt -c constraints.txt

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from sandbox.world import PROJECT, Sizes, World
 
@@ -29,14 +31,18 @@ _WORLD = World(_FOLDER)
 os.environ.update(_WORLD.airflow_environment())
 
 
-# A wrapper, because pytest-xdist's own implementation, which reads the marks, is called before all plain ones.
-@pytest.hookimpl(wrapper=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Keep tests on one worker that share what is dear: those of a file, and those of the folder with a running Airflow."""
-    for item in items:
-        group = item.path.parent if item.path.parent.name == "running" else item.path
-        item.add_marker(pytest.mark.xdist_group(str(group.relative_to(PROJECT))))
-    yield
+class _ByWhatIsShared(LoadFileScheduling):
+    """Keeps tests on one worker that share what is dear: those of a file, and those of the folder with a running Airflow."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        folder = path.rpartition("/")[0]
+        return folder if folder.endswith("/running") else path
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _ByWhatIsShared:
+    """Distribute the tests over the workers."""
+    return _ByWhatIsShared(config, log)
 
 
 @pytest.fixture(scope="session")
