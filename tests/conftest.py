@@ -45,6 +45,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _ByWhat
     return _ByWhatIsShared(config, log)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the folder with a running Airflow: one worker is busy with it for as long as the other with all the rest."""
+    items.sort(key=lambda item: item.path.parent.name != "running")
+
+
 @pytest.fixture(scope="session")
 def world() -> Iterator[World]:
     """A running PostgreSQL and sandbox ODP, with a small generated replica in database ``commerce``, schema ``dbo``."""
