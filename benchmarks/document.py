@@ -72,6 +72,7 @@ def _texts(results: Mapping[str, Any], pictures: Sequence[Path]) -> dict[str, st
         "latency": _latency(results),
         "busy": _busy(results),
         "functions": _functions(results),
+        "profiled": f"{max((one['rows'] for one in _figures(results, 'profile') or ()), default=0):,}",
         "profile_pictures": "\n\n".join(f"![{path.stem.replace('-', ' ')}](images/{path.name})" for path in pictures),
     }
 
