@@ -150,8 +150,8 @@ class RowReader:
         :param add_custom: adds the custom values of the part to rows that are sent, if there are any (``odp.core.custom_merge``).
         """
         frame = self._decide(self.parse(chunk))
-        if superseded.slice(offset, frame.height).any():
-            replaced = superseded.slice(offset, frame.height)
+        replaced = superseded.slice(offset, frame.height)
+        if replaced.any():
             reason = pl.coalesce(SKIP, pl.when(replaced).then(pl.lit(SUPERSEDED)))
             frame = frame.with_columns(reason.alias(SKIP))
         frame = frame.with_row_index(ROW)
